@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/node.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { JOIN_WAIT_DEFAULT_MS = 2000 };
+
+struct node {
+    struct core *core;
+    struct mesh *mesh;
+    uint64_t now_us;      /* last heard, for mesh events that follow from core events */
+    uint64_t join_due_ms; /* clients wait no longer than this */
+    bool joined;
+};
+
+void node_out_clear(struct node_out *out)
+{
+    core_out_clear(&out->core);
+    mesh_out_clear(&out->mesh);
+}
+
+void node_out_finish(struct node_out *out)
+{
+    core_out_finish(&out->core);
+    mesh_out_finish(&out->mesh);
+}
+
+struct node *node_new(const struct node_config *config, uint64_t now_ms)
+{
+    struct node *node = calloc(1, sizeof *node);
+
+    if (!node)
+        return NULL;
+    node->core = core_new(&config->core, now_ms);
+    node->mesh = mesh_new(&config->mesh, now_ms);
+    if (!node->core || !node->mesh) {
+        node_free(node);
+        return NULL;
+    }
+    node->joined = config->mesh.seed_count == 0;
+    node->join_due_ms = now_ms + (config->join_wait_ms ? config->join_wait_ms : JOIN_WAIT_DEFAULT_MS);
+    return node;
+}
+
+void node_free(struct node *node)
+{
+    if (!node)
+        return;
+    core_free(node->core);
+    mesh_free(node->mesh);
+    free(node);
+}
+
+/* Local clients' wishes go to the mesh. */
+static void pass_interests(struct node *node, uint64_t now_ms, struct node_out *out)
+{
+    vec_each (&out->core.interests, change) {
+        struct mesh_event event = {
+            .kind = MESH_INTEREST,
+            .now_ms = now_ms,
+            .now_us = node->now_us,
+            .interest = { .filter = { (const char *)out->core.bytes.data + change->at, change->len },
+                          .qos = change->qos,
+                          .persistent = change->persistent,
+                          .wanted = change->wanted },
+        };
+        mesh_step(node->mesh, &event, &out->mesh);
+    }
+    vec_clear(&out->core.interests);
+}
+
+/* What was published here goes to the mesh, if anybody out there wants anything. */
+static void pass_forwards(struct node *node, uint64_t now_ms, struct node_out *out)
+{
+    bool wanted = mesh_has_interest(node->mesh);
+
+    vec_each (&out->core.forwards, message) {
+        if (wanted) {
+            struct mesh_event event = { .kind = MESH_PUBLISH,
+                                        .now_ms = now_ms,
+                                        .now_us = node->now_us,
+                                        .message = *message };
+            mesh_step(node->mesh, &event, &out->mesh);
+        }
+        message_unref(*message);
+    }
+    vec_clear(&out->core.forwards);
+}
+
+/* One step of the core, and what the mesh must know of it. */
+static void step_core(struct node *node, const struct core_event *event, struct node_out *out)
+{
+    core_step(node->core, event, &out->core);
+    if (out->core.interests.len)
+        pass_interests(node, event->now_ms, out);
+    if (out->core.forwards.len)
+        pass_forwards(node, event->now_ms, out);
+}
+
+/* One step of the mesh, and what it brought for local clients. The core never forwards a
+ * message that came from the mesh, so this ends. */
+static void step_mesh(struct node *node, const struct mesh_event *event, struct node_out *out)
+{
+    size_t before = out->mesh.actions.len;
+
+    mesh_step(node->mesh, event, &out->mesh);
+    for (size_t i = before; i < out->mesh.actions.len; i++) {
+        const struct mesh_action *action = &out->mesh.actions.at[i];
+        if (action->kind != MESH_DELIVER)
+            continue;
+        struct core_event remote = { .kind = CORE_REMOTE,
+                                     .now_ms = event->now_ms,
+                                     .message = action->message };
+        step_core(node, &remote, out);
+    }
+    if (!node->joined) {
+        for (size_t i = 0; i < out->mesh.facts.len && !node->joined; i++)
+            node->joined = out->mesh.facts.at[i].kind == MESH_FACT_LINK_FULL;
+    }
+}
+
+void node_on_client(struct node *node, const struct core_event *event, struct node_out *out)
+{
+    step_core(node, event, out);
+}
+
+void node_on_link(struct node *node, const struct mesh_event *event, struct node_out *out)
+{
+    node->now_us = event->now_us;
+    step_mesh(node, event, out);
+}
+
+void node_tick(struct node *node, uint64_t now_ms, uint64_t now_us, struct node_out *out)
+{
+    struct core_event core_tick = { .kind = CORE_TICK, .now_ms = now_ms };
+    struct mesh_event mesh_tick = { .kind = MESH_TICK, .now_ms = now_ms, .now_us = now_us };
+
+    node->now_us = now_us;
+    step_core(node, &core_tick, out);
+    step_mesh(node, &mesh_tick, out);
+}
+
+void node_flush(struct node *node, uint64_t now_ms, uint64_t now_us, struct node_out *out)
+{
+    struct mesh_event event = { .kind = MESH_FLUSH, .now_ms = now_ms, .now_us = now_us };
+
+    node->now_us = now_us;
+    step_mesh(node, &event, out);
+}
+
+void node_shutdown(struct node *node, uint64_t now_ms, uint64_t now_us, struct node_out *out)
+{
+    struct core_event goodbye = { .kind = CORE_SHUTDOWN, .now_ms = now_ms };
+    struct mesh_event bye = { .kind = MESH_SHUTDOWN, .now_ms = now_ms, .now_us = now_us };
+
+    node->now_us = now_us;
+    step_core(node, &goodbye, out);
+    step_mesh(node, &bye, out);
+}
+
+uint64_t node_deadline(const struct node *node)
+{
+    uint64_t core = core_deadline(node->core), mesh = mesh_deadline(node->mesh);
+    uint64_t first = core < mesh ? core : mesh;
+
+    if (!node->joined && node->join_due_ms < first)
+        first = node->join_due_ms;
+    return first;
+}
+
+bool node_joined(const struct node *node, uint64_t now_ms)
+{
+    return node->joined || now_ms >= node->join_due_ms;
+}
+
+struct core *node_core(struct node *node)
+{
+    return node->core;
+}
+
+struct mesh *node_mesh(struct node *node)
+{
+    return node->mesh;
+}
