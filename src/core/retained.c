@@ -238,8 +238,7 @@ void retained_walk(struct retained_walk *walk, const struct retained *retained, 
 static const struct retained_node *skip_hidden(const struct retained_walk *walk,
                                                const struct retained_node *node)
 {
-    while (node && node->parent == walk->retained->root && node->level_len &&
-           node->level[0] == '$')
+    while (node && node->parent == walk->retained->root && node->level_len && node->level[0] == '$')
         node = node->next;
     return node;
 }
@@ -258,8 +257,8 @@ static const struct retained_node *first_below(const struct retained_walk *walk)
 /* The next node beside this one that the filter lets through. */
 static const struct retained_node *next_beside(const struct retained_walk *walk)
 {
-    bool wild = walk->depth > walk->depth_count ||
-                str_equal(walk->levels[walk->depth - 1], STR("+"));
+    bool wild =
+        walk->depth > walk->depth_count || str_equal(walk->levels[walk->depth - 1], STR("+"));
 
     return wild ? skip_hidden(walk, walk->node->next) : NULL;
 }
