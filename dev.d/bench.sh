@@ -10,4 +10,4 @@ meson_build build "plexusd plexus" -- -Dtests=false -Dbench=true || exit 1
 meson configure build -Dbench=true
 step "building build/bench" ninja -C build || exit 1
 [ "${1:-}" != --help-runner ] || set -- --help
-exec "$python" bench/run.py "$@"
+exec /usr/bin/python3 bench/run.py "$@"

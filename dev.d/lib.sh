@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the words of ./dev share. Sourced with the tree's root as working directory.
 
-# The distribution's interpreter: the one that sees the apt modules, whatever is on PATH.
-python=/usr/bin/python3
-
 die()
 {
     echo "dev: $*" >&2
@@ -91,8 +88,15 @@ meson_build()
     step "building $meson_dir" meson compile -C "$meson_dir" $meson_targets
 }
 
+# link_programs DIR: make DIR/plexusd and DIR/plexus of what meson leaves deeper down.
+link_programs()
+{
+    [ -e "$1/plexusd" ] || ln -sf src/server/plexusd "$1/plexusd"
+    [ -e "$1/plexus" ] || ln -sf src/cli/plexus "$1/plexus"
+}
+
 # The release build of the two programs.
 build_release()
 {
-    meson_build build "plexusd plexus" -- -Dtests=false
+    meson_build build "plexusd plexus" -- -Dtests=false && link_programs build
 }

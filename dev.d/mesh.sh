@@ -10,4 +10,4 @@
 
 ./dev setup build client
 build_release || exit 1
-exec "$python" dev.d/mesh.py "$@"
+exec /usr/bin/python3 dev.d/mesh.py "$@"

@@ -2,5 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # tidy: check the tree against the style's numbers (lengths, includes, ranks, prose)
 
-command -v "$python" >/dev/null 2>&1 || ./dev setup build
-exec "$python" test/tidy/tidy.py "$@"
+[ -x /usr/bin/python3 ] || ./dev setup build
+exec /usr/bin/python3 test/tidy/tidy.py "$@"
