@@ -6,7 +6,7 @@
 # browser (headless Chromium), container (the compose file). All of them without any. Ends
 # with the line `N passed, N failed`; exit 1 when anything failed.
 
-build=build-asan
+build='build-asan'
 reports=$build/reports
 
 [ $# -gt 0 ] || set -- meson system browser container

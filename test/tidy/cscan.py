@@ -85,14 +85,23 @@ def head_name(head):
     return match.group(1)
 
 
+def after_braces(text):
+    """What follows the first balanced pair of braces."""
+    depth = 0
+    for i, char in enumerate(text):
+        depth += (char == "{") - (char == "}")
+        if char == "}" and depth == 0:
+            return text[i + 1:].strip()
+    return ""
+
+
 def classify(text):
     """(kind, name) of a piece that ends with ';'."""
     flat = " ".join(ATTRIBUTE.sub("", text).split()).rstrip("; ")
     if TYPE_ONLY.match(flat):
         return "type", flat
     if SPECIFIED.match(flat):
-        tail = flat[flat.rindex("}") + 1:].strip() if "=" not in flat else "x"
-        if not tail:
+        if not after_braces(flat):
             return "type", flat.split("{")[0].strip()
     elif re.fullmatch(r"(struct|union|enum)\s+\w+", flat):
         return "type", flat
