@@ -2,6 +2,7 @@
 """Start real brokers on free loopback ports, watch them, stop them. Standard library only:
 ./dev mesh uses it too, on a machine that has nothing else.
 """
+import ctypes
 import json
 import os
 import pathlib
@@ -21,6 +22,16 @@ SANITIZER_ENV = {
 }
 # How long something that is awaited may take on a busy machine before it counts as lost.
 PATIENCE_S = 20
+
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def in_own_group():
+    """For a child before exec: out of reach of Ctrl-C, and dead when we are."""
+    os.setpgid(0, 0)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def default_build():
@@ -76,7 +87,7 @@ class Broker:
         self.lines = []
         self.process = subprocess.Popen(
             self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, errors="replace",
+            stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=in_own_group,
             env={**os.environ, **SANITIZER_ENV})
         self.reader = threading.Thread(target=self.read, args=(self.process,), daemon=True)
         self.reader.start()
