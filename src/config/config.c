@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "config/address.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* "plexus.json:3:12: " or what else says where the field was written. */
@@ -80,22 +81,35 @@ static void check_clashes(const struct config *config, enum config_field_id id,
     }
 }
 
-int config_check(const struct config *config, struct config_report *report)
+/* The field low must not be above the field high. */
+static void check_order(const struct config *config, enum config_field_id low, uint64_t low_value,
+                        enum config_field_id high, uint64_t high_value,
+                        struct config_report *report)
 {
     char origin[512];
 
+    if (low_value <= high_value)
+        return;
+    print_origin(config, low, origin, sizeof origin);
+    config_report_error(report, "%s%s: found %" PRIu64 ", allowed: at most %s, which is %" PRIu64,
+                        origin, config_field(low)->key, low_value, config_field(high)->key,
+                        high_value);
+}
+
+int config_check(const struct config *config, struct config_report *report)
+{
     check_anonymous(config, CONFIG_MQTT_LISTEN, &config->mqtt.listen, report);
     check_anonymous(config, CONFIG_WEB_LISTEN, &config->web.listen, report);
     check_clashes(config, CONFIG_MQTT_LISTEN, &config->mqtt.listen, NULL, report);
     check_clashes(config, CONFIG_WEB_LISTEN, &config->web.listen, &config->mqtt.listen, report);
-    if (config->mesh_limits.dial_backoff_ms > config->mesh_limits.dial_backoff_max_ms) {
-        print_origin(config, CONFIG_MESH_DIAL_BACKOFF, origin, sizeof origin);
-        config_report_error(report,
-                            "%smesh.dial_backoff_ms: found %u, allowed: at most "
-                            "mesh.dial_backoff_max_ms, which is %u",
-                            origin, config->mesh_limits.dial_backoff_ms,
-                            config->mesh_limits.dial_backoff_max_ms);
-    }
+    check_order(config, CONFIG_MESH_DIAL_BACKOFF, config->mesh_limits.dial_backoff_ms,
+                CONFIG_MESH_DIAL_BACKOFF_MAX, config->mesh_limits.dial_backoff_max_ms, report);
+    check_order(config, CONFIG_LIMITS_OUT_QUEUE_BYTES_MAX, config->limits.out_queue_bytes_max,
+                CONFIG_LIMITS_OUT_QUEUE_BYTES_HARD_MAX, config->limits.out_queue_bytes_hard_max,
+                report);
+    check_order(config, CONFIG_LIMITS_PACKET_BYTES_MAX, config->core_limits.packet_bytes_max,
+                CONFIG_LIMITS_WEBSOCKET_FRAME_BYTES_MAX, config->limits.websocket_frame_bytes_max,
+                report);
     return config_report_err(report);
 }
 

@@ -46,11 +46,18 @@ struct config {
     struct {
         char *name;
         struct config_strings join;
+        char *ca_file; /* "": the system's */
         uint32_t join_wait_ms;
     } mesh;
     struct {
-        uint32_t connections_max;
-        uint64_t out_queue_bytes_max;
+        uint32_t connections_max; /* of each listener */
+        uint32_t connect_bytes_max;
+        uint32_t out_queue_bytes_max;
+        uint32_t out_queue_bytes_hard_max;
+        uint32_t websocket_frame_bytes_max;
+        uint32_t http_header_bytes_max;
+        uint32_t http_body_bytes_max;
+        uint32_t close_wait_ms;
     } limits;
     struct {
         bool json;

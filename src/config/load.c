@@ -79,12 +79,17 @@ static void load_root(struct config *config, json_t *root, const struct config_p
 int config_load_text(struct config *config, const char *name, struct str text,
                      struct config_report *report)
 {
-    char *copy = str_to_c(text);
+    char *copy = str_to_c(text), *file = strdup(name);
     struct config_place place = { name, { copy, text.len }, CONFIG_FILE };
     json_error_t error;
 
-    if (!copy)
+    if (!copy || !file) {
+        free(copy);
+        free(file);
         return ERR_NOMEM;
+    }
+    free(config->file);
+    config->file = file;
     json_text_blank_comments(copy, text.len);
     json_t *root = json_loadb(copy, text.len, JSON_REJECT_DUPLICATES, &error);
     if (root)
@@ -124,14 +129,11 @@ int config_load(struct config *config, const char *path, struct config_report *r
     struct buf text = { 0 };
 
     int err = read_file(path, &text);
-    if (err == ERR_OK) {
-        free(config->file);
-        config->file = strdup(path);
-        err = config->file ? config_load_text(config, path, buf_str(&text), report) : ERR_NOMEM;
-    } else {
+    if (err == ERR_OK)
+        err = config_load_text(config, path, buf_str(&text), report);
+    else
         config_report_error(report, "%s: cannot be read: %s", path,
                             err == ERR_IO ? strerror(errno) : err_text(err));
-    }
     buf_finish(&text);
     return err;
 }
