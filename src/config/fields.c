@@ -110,7 +110,7 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                    "a closing connection has this long to take what is left" },
     [CONFIG_LIMITS_PACKET_BYTES_MAX] = { "limits.packet_bytes_max", CONFIG_NUMBER,
                                          AT(core_limits.packet_bytes_max), 128, 268435460ull,
-                                         "1MiB", "bytes", false,
+                                         "1MiB", "bytes", RESTART,
                                          "the largest MQTT packet a client may send" },
     [CONFIG_LIMITS_RECEIVE_MAX] = { "limits.receive_max", CONFIG_NUMBER,
                                     AT(core_limits.receive_max), 1, 65535, "1024", "", false,
