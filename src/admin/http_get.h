@@ -12,7 +12,7 @@
 struct http_answer {
     int status;
     struct buf body;
-    char failure[256];
+    char failure[512];
 };
 
 /* Get url, http://HOST[:PORT][/PATH]; where it has no path (or only "/"), path is asked
