@@ -159,6 +159,8 @@ static void on_bad(struct core *core, struct conn *conn, int err)
                                       .connack.reason = REASON_UNSUPPORTED_PROTOCOL_VERSION };
         effects_packet(core->out, conn->id, MQTT_311, &packet);
     }
+    if (conn->state == CONN_UP && err == ERR_VERSION)
+        err = ERR_PROTOCOL; /* a second CONNECT [MQTT-3.1.0-2] */
     conn_close(core, conn, reason_from_err(err)); /* [MQTT-4.13.1-1] */
 }
 
