@@ -238,10 +238,7 @@ static void step(struct talk *talk, struct core_event event)
         if (send->kind == CORE_SEND_CLOSE)
             closing[count++] = send->conn;
     }
-    bool failed = talk->out.failed;
-    talk->failed |= failed;
-    if (failed) /* an operation may be missing: tokens jump */
-        talk->token = talk->out.stores.len ? talk->out.stores.at[0].token - 1 : talk->token;
+    talk->failed |= talk->out.failed;
     write_rest(talk);
     core_out_clear(&talk->out);
     for (size_t i = 0; i < count; i++)
