@@ -151,8 +151,7 @@ static bool image_put(const struct image *image, const struct core_send *send,
 }
 
 /* Encode straight into the queue. */
-static bool put_message(const struct net *net, const struct core_send *send,
-                        struct stream *stream)
+static bool put_message(const struct net *net, const struct core_send *send, struct stream *stream)
 {
     struct message *m = send->message;
     struct delivery delivery = delivery_of(net, send, stream->version);
@@ -176,8 +175,8 @@ static bool put_message(const struct net *net, const struct core_send *send,
     return copy || out_queue_append_payload(&stream->out, m) == ERR_OK;
 }
 
-static void carry_message(struct net *net, const struct core_send *send, const struct core_send *next,
-                          struct stream *stream)
+static void carry_message(struct net *net, const struct core_send *send,
+                          const struct core_send *next, struct stream *stream)
 {
     struct message *m = send->message;
     bool version_5 = stream->version == MQTT_5;
@@ -206,9 +205,7 @@ static void carry_send(struct net *net, size_t i)
     if (!stream || stream->closing)
         return;
     switch ((enum core_send_kind)send->kind) {
-    case CORE_SEND_MESSAGE:
-        carry_message(net, send, last ? NULL : send + 1, stream);
-        break;
+    case CORE_SEND_MESSAGE: carry_message(net, send, last ? NULL : send + 1, stream); break;
     case CORE_SEND_BYTES:
         carry_bytes(stream, net->out.core.bytes.data + send->at, send->len);
         break;
@@ -220,9 +217,7 @@ static void carry_send(struct net *net, size_t i)
         stream->paused = false;
         stream->transport->read(stream, net->gate_open);
         break;
-    case CORE_SEND_CLOSE:
-        stream_close(stream);
-        break;
+    case CORE_SEND_CLOSE: stream_close(stream); break;
     }
 }
 
@@ -231,21 +226,14 @@ static void carry_action(struct net *net, const struct mesh_action *action)
     struct str bytes = { (const char *)net->out.mesh.bytes.data + action->at, action->len };
 
     switch (action->kind) {
-    case MESH_SEND:
-        carrier_send(net, action->link, action->channel, bytes);
-        break;
-    case MESH_DIAL:
-        dial_seed(net, action->seed);
-        break;
-    case MESH_CLOSE:
-        carrier_close(net, action->link, bytes);
-        break;
+    case MESH_SEND: carrier_send(net, action->link, action->channel, bytes); break;
+    case MESH_DIAL: dial_seed(net, action->seed); break;
+    case MESH_CLOSE: carrier_close(net, action->link, bytes); break;
     case MESH_PERSIST:
         if (net->config.persist_inc)
             net->config.persist_inc(net->config.context, action->inc);
         break;
-    case MESH_DELIVER: /* the node's business */
-        break;
+    case MESH_DELIVER: /* the node's business */ break;
     }
 }
 

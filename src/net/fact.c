@@ -16,14 +16,11 @@ static enum log_level level_of_core(enum core_fact_kind kind)
     switch (kind) {
     case CORE_FACT_CONNECTED:
     case CORE_FACT_DISCONNECTED:
-    case CORE_FACT_TAKEN_OVER:
-        return LOG_INFO;
+    case CORE_FACT_TAKEN_OVER: return LOG_INFO;
     case CORE_FACT_REFUSED:
-    case CORE_FACT_DROPPED:
-        return LOG_WARN;
+    case CORE_FACT_DROPPED: return LOG_WARN;
     case CORE_FACT_SESSION_EXPIRED:
-    case CORE_FACT_WILL:
-        return LOG_DEBUG;
+    case CORE_FACT_WILL: return LOG_DEBUG;
     }
     return LOG_INFO;
 }
@@ -56,13 +53,10 @@ void fact_of_core(struct net *net, const struct core_fact *fact)
                   fact->reason);
         break;
     case CORE_FACT_DROPPED:
-        log_event(level, name, "client=%s messages=%llu", client,
-                  (unsigned long long)fact->count);
+        log_event(level, name, "client=%s messages=%llu", client, (unsigned long long)fact->count);
         break;
     case CORE_FACT_SESSION_EXPIRED:
-    case CORE_FACT_WILL:
-        log_event(level, name, "client=%s", client);
-        break;
+    case CORE_FACT_WILL: log_event(level, name, "client=%s", client); break;
     }
 }
 
@@ -70,15 +64,12 @@ static enum log_level level_of_mesh(enum mesh_fact_kind kind)
 {
     switch (kind) {
     case MESH_FACT_LINK_FULL:
-    case MESH_FACT_NODE_REACHABLE:
-        return LOG_INFO;
+    case MESH_FACT_NODE_REACHABLE: return LOG_INFO;
     case MESH_FACT_LINK_DOWN:
     case MESH_FACT_NODE_LOST:
     case MESH_FACT_REPAIRED:
-    case MESH_FACT_REFUSED:
-        return LOG_WARN;
-    case MESH_FACT_DUPLICATE_ID:
-        return LOG_ERROR;
+    case MESH_FACT_REFUSED: return LOG_WARN;
+    case MESH_FACT_DUPLICATE_ID: return LOG_ERROR;
     }
     return LOG_INFO;
 }

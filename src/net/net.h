@@ -69,16 +69,16 @@ struct net_config {
     size_t route_count;
     void *route_context;
 
-    uint32_t packet_bytes_max;         /* of a client; 1 MiB */
-    uint32_t connect_bytes_max;        /* a packet before CONNECT is accepted; 64 KiB */
-    uint32_t out_queue_bytes_max;      /* soft: the core is told to hold back; 1 MiB */
-    uint32_t out_queue_bytes_hard_max; /* plus one message: the connection is closed; 4 MiB */
+    uint32_t packet_bytes_max;          /* of a client; 1 MiB */
+    uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 64 KiB */
+    uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
+    uint32_t out_queue_bytes_hard_max;  /* plus one message: the connection is closed; 4 MiB */
     uint32_t websocket_frame_bytes_max; /* 1 MiB and a bit: one packet of the largest size */
-    uint32_t http_header_bytes_max;    /* 8192 */
-    uint32_t http_body_bytes_max;      /* of a request; 256 KiB */
-    uint32_t connections_max;          /* open files to plan for; all that are allowed */
-    uint32_t link_timeout_ms;          /* until a dialled or accepted link is up; 10 s */
-    uint32_t close_wait_ms;            /* for a closing connection to take its rest; 5 s */
+    uint32_t http_header_bytes_max;     /* 8192 */
+    uint32_t http_body_bytes_max;       /* of a request; 256 KiB */
+    uint32_t connections_max;           /* open files to plan for; all that are allowed */
+    uint32_t link_timeout_ms;           /* until a dialled or accepted link is up; 10 s */
+    uint32_t close_wait_ms;             /* for a closing connection to take its rest; 5 s */
 
     struct node_id node_id;  /* as the mesh has it */
     struct str mesh_name;    /* as the mesh has it */
@@ -140,7 +140,7 @@ struct net_stats {
     uint64_t connections, links;
     uint64_t accepted, refused; /* refused: over a limit or out of files */
     uint64_t bytes_in, bytes_out;
-    uint64_t out_queue_bytes;   /* waiting for sockets after the last turn */
-    uint64_t slow_closed;       /* closed for an out-queue over the hard limit */
+    uint64_t out_queue_bytes; /* waiting for sockets after the last turn */
+    uint64_t slow_closed;     /* closed for an out-queue over the hard limit */
 };
 struct net_stats net_stats(const struct net *net);

@@ -11,8 +11,8 @@
 #include <sys/uio.h>
 
 enum {
-    RUN_MIN = 256,          /* bytes of the first run */
-    HINT_MAX = 64 * 1024,   /* a run starts with at most so much */
+    RUN_MIN = 256,        /* bytes of the first run */
+    HINT_MAX = 64 * 1024, /* a run starts with at most so much */
 };
 
 /* A payload that stands in front of data[at]. */
@@ -22,7 +22,9 @@ struct out_ref {
 };
 
 struct out_refs {
-    struct { VEC(struct out_ref); } list;
+    struct {
+        VEC(struct out_ref);
+    } list;
     size_t first; /* those before are sent */
     size_t sent;  /* bytes of the first one's payload, already gone */
 };

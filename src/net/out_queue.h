@@ -15,11 +15,11 @@ struct out_refs;
 /* A zeroed struct is an empty queue. */
 struct out_queue {
     uint8_t *data;
-    uint32_t len;  /* bytes in data */
+    uint32_t len; /* bytes in data */
     uint32_t cap;
-    uint32_t sent; /* of len, already gone */
-    uint32_t hint; /* how much was needed lately: the next run starts with this */
-    size_t bytes;  /* not sent yet, payloads by reference included */
+    uint32_t sent;         /* of len, already gone */
+    uint32_t hint;         /* how much was needed lately: the next run starts with this */
+    size_t bytes;          /* not sent yet, payloads by reference included */
     struct out_refs *refs; /* NULL while no payload is held by reference */
 };
 

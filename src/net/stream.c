@@ -91,9 +91,7 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     struct stream *stream = context;
     struct net *net = stream->net;
     struct mqtt_packet packet;
-    struct core_event event = { .kind = CORE_PACKET,
-                                .now_ms = net->now_ms,
-                                .conn = stream->id };
+    struct core_event event = { .kind = CORE_PACKET, .now_ms = net->now_ms, .conn = stream->id };
 
     if (stream->closing)
         return false;

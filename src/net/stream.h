@@ -35,11 +35,11 @@ struct transport {
 struct stream {
     struct net *net;
     const struct transport *transport;
-    conn_id id;      /* 0: the core does not know it any more */
-    uint8_t version; /* enum mqtt_version; 0 until CONNECT */
-    bool paused : 1;    /* the core wants no more for now */
-    bool congested : 1; /* the core was told */
-    bool closing : 1;   /* close when all is sent */
+    conn_id id;          /* 0: the core does not know it any more */
+    uint8_t version;     /* enum mqtt_version; 0 until CONNECT */
+    bool paused : 1;     /* the core wants no more for now */
+    bool congested : 1;  /* the core was told */
+    bool closing : 1;    /* close when all is sent */
     uint32_t packet_max; /* bytes of the next packet at most */
     struct list dirty;
     struct list closing_link;

@@ -17,8 +17,8 @@ struct listener;
 struct web;
 
 enum {
-    RX_BYTES = 64 * 1024,     /* read at most so much at once */
-    COPY_MAX = 2048,          /* payloads up to this are copied, larger ones referenced */
+    RX_BYTES = 64 * 1024, /* read at most so much at once */
+    COPY_MAX = 2048,      /* payloads up to this are copied, larger ones referenced */
     IMAGE_MAX = COPY_MAX + 1024,
 };
 
@@ -44,7 +44,7 @@ struct net {
     struct node *node;
     struct store *store;
     struct node_out out;
-    uint32_t packet_max, connect_max, link_packet_max;
+    uint32_t link_packet_max;
 
     uv_loop_t loop;
     uv_prepare_t prepare;
@@ -57,14 +57,26 @@ struct net {
     uint64_t token; /* durable up to here */
     uint64_t token_told;
 
-    struct { VEC(struct stream *); } streams; /* by id; 0 is never used */
-    struct { VEC(conn_id); } free_conns;
-    struct { VEC(conn_id); } lost_conns; /* CORE_CLOSED is due */
-    struct { VEC(struct congestion); } congestions;
+    struct {
+        VEC(struct stream *);
+    } streams; /* by id; 0 is never used */
+    struct {
+        VEC(conn_id);
+    } free_conns;
+    struct {
+        VEC(conn_id);
+    } lost_conns; /* CORE_CLOSED is due */
+    struct {
+        VEC(struct congestion);
+    } congestions;
     struct list dirty;   /* streams with something to send */
     struct list closing; /* streams that flush their last bytes */
-    struct { VEC(struct carrier *); } carriers; /* by id */
-    struct { VEC(link_id); } free_links;
+    struct {
+        VEC(struct carrier *);
+    } links; /* by id */
+    struct {
+        VEC(link_id);
+    } free_links;
     struct list all_carriers; /* also those that shake hands */
     struct list dirty_carriers;
     struct list ended_carriers; /* transport gone; the mesh is to hear */
