@@ -181,8 +181,8 @@ END_TEST
 
 START_TEST(variables_that_platforms_inject_are_a_warning_only)
 {
-    static const char *const env[] = { "PLEXUS_SERVICE_HOST=10.0.0.1", "PLEXUS_LOG_JSON=maybe",
-                                       NULL };
+    static const char *const env[] = { "PLEXUS_SERVICE_HOST=10.0.0.1", "PLEXUS_MQTT_PORT=1",
+                                       "PLEXUS_LOG_JSON=maybe", NULL };
     struct fixture f;
 
     open_case(&f);
