@@ -10,8 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* X(name, wire identifier, type, field, packets it may stand in)
- * Packets: letters of PROPS_IN below. */
+/* The wire identifiers; types, ranges and places stand in the table of props.c. */
 enum prop {
     PROP_PAYLOAD_FORMAT_INDICATOR = 1,
     PROP_MESSAGE_EXPIRY_INTERVAL = 2,
@@ -109,9 +108,9 @@ static inline void props_mark(struct props *props, enum prop prop)
 }
 
 /* Read the length and the properties for this place. Refuses with ERR_MALFORMED what is
- * cut or unknown, with ERR_PROTOCOL what is misplaced, doubled or out of range. For
- * versions before 5 reads nothing and gives an empty set. ret_props->present is always
- * set. [MQTT-2.2.2-1] [MQTT-2.2.2-2] */
+ * cut, unknown or misplaced [MQTT5 2.2.2.2], with ERR_PROTOCOL what is doubled or out of
+ * range. For versions before 5 reads nothing and gives an empty set. ret_props->present is
+ * always set. [MQTT-2.2.2-1] [MQTT-2.2.2-2] */
 void props_decode(struct wire_reader *r, enum props_place place, struct props *ret_props);
 
 /* Append the length and the properties: those marked present, then the user pairs. Ones
