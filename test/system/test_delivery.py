@@ -89,7 +89,7 @@ def test_paho_delivers_exactly_once_and_in_order(line, topic, version, qos, way,
     ("far", 1, "websockets")])
 def test_a_megabyte_arrives_intact(line, topic, way, qos, transport):
     source, sink = ends(line, way)
-    payload = os.urandom(1 << 20)
+    payload = os.urandom(1_000_000)
     with Client(sink, V5, transport) as subscriber, Client(source, V5, transport) as publisher:
         subscriber.subscribe(topic + "/#", qos)
         await_probe(publisher, subscriber, topic)
