@@ -276,8 +276,9 @@ void props_forwardable(struct str raw, struct buf *out)
     struct prop_item item;
 
     while (props_next(&raw, &item)) {
-        if (item.prop != PROP_TOPIC_ALIAS && item.prop != PROP_SUBSCRIPTION_IDENTIFIER &&
-            item.prop != PROP_MESSAGE_EXPIRY_INTERVAL)
+        bool anew = item.prop == PROP_TOPIC_ALIAS || item.prop == PROP_SUBSCRIPTION_IDENTIFIER ||
+                    item.prop == PROP_MESSAGE_EXPIRY_INTERVAL;
+        if (!anew && rules[item.prop].places & AT(PUBLISH))
             buf_append_str(out, item.raw);
     }
 }

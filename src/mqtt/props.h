@@ -129,8 +129,8 @@ struct prop_item {
 /* The next property of a raw run; advances *rest; false at the end. */
 bool props_next(struct str *rest, struct prop_item *ret_item);
 
-/* Append the properties of a PUBLISH that go with the message to its subscribers, as
- * they stand and in order: all but topic alias, subscription identifiers and message
- * expiry, which the sender writes anew. [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
+/* Append the properties of a PUBLISH or a will that go with the message to its
+ * subscribers, as they stand and in order: all but topic alias, subscription identifiers
+ * and message expiry, which the sender writes anew, and a will's delay. [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
  * [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20] */
 void props_forwardable(struct str raw, struct buf *out);
