@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_BYTES_H
-#define BENCH_BYTES_H
+#pragma once
 
 #include <assert.h>
 #include <stdint.h>
@@ -44,5 +43,3 @@ static inline void bytes_finish(struct bytes *b)
     free(b->data);
     *b = (struct bytes){ 0 };
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_CONN_H
-#define BENCH_CONN_H
+#pragma once
 
 #include "bytes.h"
 #include "ws.h"
@@ -54,5 +53,3 @@ void conn_put2(struct conn *conn, const uint8_t *a, size_t a_len, const uint8_t 
 /* Send what is queued, once; arms EPOLLOUT when the socket is full and disarms it when all
  * went out. Returns 0, -1 when the peer is gone. */
 int conn_flush(struct conn *conn, int epfd, void *tag);
-
-#endif

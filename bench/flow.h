@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_FLOW_H
-#define BENCH_FLOW_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +36,3 @@ uint64_t flow_lost(const struct flow *flow, uint64_t sent);
 
 /* Free what it holds. */
 void flow_finish(struct flow *flow);
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_HIST_H
-#define BENCH_HIST_H
+#pragma once
 
 #include <stdint.h>
 
@@ -49,5 +48,3 @@ static inline uint64_t hist_percentile(const struct hist *hist, double share)
     }
     return hist->max;
 }
-
-#endif

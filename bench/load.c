@@ -24,6 +24,7 @@ static const char usage[] =
     "  --warmup S       before the measured window (0.3)\n"
     "  --duration S     of the measured window (1)\n"
     "  --count N        messages per publisher instead of a duration\n"
+    "  --stall S        without progress for that long, what is missing is lost (10)\n"
     "  --window N       messages in flight per publisher (1000)\n"
     "  --batch N        messages per write (1)\n"
     "  --pid PID        a process whose CPU time to report; may be repeated\n"
@@ -73,6 +74,7 @@ static bool option_read(struct load_options *o, int opt, const char *arg)
     case 'S': return addr_read(arg, &o->sub);
     case 'u': o->warmup_ns = (uint64_t)(atof(arg) * 1e9); return true;
     case 'd': o->duration_ns = (uint64_t)(atof(arg) * 1e9); return true;
+    case 't': o->stall_ns = (uint64_t)(atof(arg) * 1e9); return true;
     case 'c': o->count = strtoull(arg, NULL, 10); return true;
     case 'W': o->window = (uint32_t)atoi(arg); return true;
     case 'b': o->batch = (uint32_t)atoi(arg); return true;
@@ -84,21 +86,14 @@ static bool option_read(struct load_options *o, int opt, const char *arg)
 static bool options_read(struct load_options *o, int argc, char **argv)
 {
     static const struct option options[] = {
-        { "mode", required_argument, NULL, 'm' },
-        { "n", required_argument, NULL, 'n' },
-        { "qos", required_argument, NULL, 'q' },
-        { "size", required_argument, NULL, 's' },
-        { "ws", no_argument, NULL, 'w' },
-        { "ws-pack", no_argument, NULL, 'k' },
-        { "pub", required_argument, NULL, 'P' },
-        { "sub", required_argument, NULL, 'S' },
-        { "warmup", required_argument, NULL, 'u' },
-        { "duration", required_argument, NULL, 'd' },
-        { "count", required_argument, NULL, 'c' },
-        { "window", required_argument, NULL, 'W' },
-        { "batch", required_argument, NULL, 'b' },
-        { "pid", required_argument, NULL, 'p' },
-        { 0 },
+        { "mode", required_argument, NULL, 'm' },   { "n", required_argument, NULL, 'n' },
+        { "qos", required_argument, NULL, 'q' },    { "size", required_argument, NULL, 's' },
+        { "ws", no_argument, NULL, 'w' },           { "ws-pack", no_argument, NULL, 'k' },
+        { "pub", required_argument, NULL, 'P' },    { "sub", required_argument, NULL, 'S' },
+        { "warmup", required_argument, NULL, 'u' }, { "duration", required_argument, NULL, 'd' },
+        { "count", required_argument, NULL, 'c' },  { "window", required_argument, NULL, 'W' },
+        { "batch", required_argument, NULL, 'b' },  { "pid", required_argument, NULL, 'p' },
+        { "stall", required_argument, NULL, 't' },  { 0 },
     };
 
     for (int opt; (opt = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -183,6 +178,7 @@ int main(int argc, char **argv)
                .size = 64,
                .warmup_ns = 300000000,
                .duration_ns = 1000000000,
+               .stall_ns = 10000000000,
                .window = 1000,
                .batch = 1 },
         .epfd = epoll_create1(0),

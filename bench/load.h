@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_LOAD_H
-#define BENCH_LOAD_H
+#pragma once
 
 #include "conn.h"
 #include "flow.h"
@@ -28,9 +27,10 @@ struct load_options {
     bool ws, ws_pack;
     struct sockaddr_in pub, sub; /* the brokers to publish at and to subscribe at */
     uint64_t warmup_ns, duration_ns;
-    uint64_t count;  /* messages per publisher instead of a duration; 0: by duration */
-    uint32_t window; /* messages in flight per publisher */
-    uint32_t batch;  /* messages per write */
+    uint64_t stall_ns; /* without any progress for that long, what is missing is lost */
+    uint64_t count;    /* messages per publisher instead of a duration; 0: by duration */
+    uint32_t window;   /* messages in flight per publisher */
+    uint32_t batch;    /* messages per write */
     int pids[LOAD_PIDS_MAX];
     uint32_t pid_count;
 };
@@ -134,5 +134,3 @@ int load_idle(struct load *load);
 
 /* Print the JSON report; returns whether every message arrived once, in order, intact. */
 bool load_report(const struct load *load);
-
-#endif

@@ -7,7 +7,6 @@
 enum { PROBE_EVERY_MS = 20 };
 #define PROBE_BIT        (1u << 31)
 #define PROBE_TIMEOUT_NS 15000000000ull
-#define STALL_NS         10000000000ull /* without any progress: what is missing is lost */
 
 uint64_t load_cpu_ns(int pid)
 {
@@ -300,7 +299,7 @@ void load_run(struct load *load)
             progress_ns = now_ns;
         }
         phase_step(load, begun_ns, now_ns);
-        if (now_ns - progress_ns > STALL_NS) {
+        if (now_ns - progress_ns > load->o.stall_ns) {
             if (load->phase != PHASE_DRAINING)
                 load->failure = "the broker stopped delivering";
             break;

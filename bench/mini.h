@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_MINI_H
-#define BENCH_MINI_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,5 +62,3 @@ size_t mini_publish_head(uint8_t *out, const char *topic, uint8_t qos, uint16_t 
                          size_t payload_len);
 /* A remaining length; returns how many bytes it took (1 to 4). */
 size_t mini_length(uint8_t *out, size_t value);
-
-#endif

@@ -181,6 +181,7 @@ def arguments():
     parser.add_argument('--duration', type=float, metavar='S', help='1, or 0.4 with --quick')
     parser.add_argument('--build', type=pathlib.Path, default=root / 'build', metavar='DIR',
                         help='a release build with -Dbench=true (%(default)s)')
+    parser.add_argument('--help-runner', action='help', help=argparse.SUPPRESS)
     parser.add_argument('--list', action='store_true', help='print the ids and stop')
     args = parser.parse_args()
     args.rounds = args.rounds or (1 if args.quick else 3)

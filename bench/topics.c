@@ -99,3 +99,17 @@ void topics_leave(struct topics *topics, const void *client)
             t->count = kept;
     }
 }
+
+void topics_finish(struct topics *topics)
+{
+    for (uint32_t i = 0; i < topics->cap; i++) {
+        struct topic *t = topics->slots[i];
+        if (!t)
+            continue;
+        free(t->name);
+        free(t->receivers);
+        free(t);
+    }
+    free(topics->slots);
+    *topics = (struct topics){ 0 };
+}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_TOPICS_H
-#define BENCH_TOPICS_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -35,4 +34,5 @@ void topics_subscribe(struct topics *topics, const uint8_t *name, size_t len, vo
 /* Forget client everywhere. */
 void topics_leave(struct topics *topics, const void *client);
 
-#endif
+/* Free everything. */
+void topics_finish(struct topics *topics);

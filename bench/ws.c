@@ -45,7 +45,8 @@ static bool head_done(struct ws_in *ws)
         ws->left = ws->left << 8 | ws->head[2 + i];
     ws->at = 0;
     ws->in_payload = true;
-    ws->control_len = 0;
+    if (control)
+        ws->control_len = 0;
     /* No extension was agreed, so no reserved bit; text frames carry no MQTT. */
     return !(ws->head[0] & 0x70) && (ws->head[0] & 15) != 1 && !(control && ws->left > 125);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_WS_H
-#define BENCH_WS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,5 +35,3 @@ size_t ws_response(char *out, size_t cap, const char *request);
 
 /* Whether response (NUL-terminated) accepts key. */
 bool ws_accepted(const char *response, const char *key);
-
-#endif
