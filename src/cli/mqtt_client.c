@@ -16,8 +16,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Fewer outstanding than Paho's own window, or its sender sleeps. */
-enum { INFLIGHT_MAX = 1000, OUTSTANDING_MAX = 900, CONNECT_TIMEOUT_S = 20, CLOSE_MS = 5000 };
+/* Never more outstanding than Paho's own window, or its sender sleeps for a second. */
+enum { INFLIGHT_MAX = 1000, CONNECT_TIMEOUT_S = 20, CLOSE_MS = 5000 };
 
 struct mqtt_client {
     const struct mqtt_options *options;
@@ -30,7 +30,7 @@ struct mqtt_client {
 
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t changed;
-    unsigned outstanding;
+    unsigned outstanding, window;
     bool connected, closed, enough;
     char failure[400]; /* empty: none */
 };
@@ -140,6 +140,21 @@ static void subscribe_all(struct mqtt_client *client)
     }
 }
 
+/* The first CONNACK of MQTT 5: a broker may ask for a smaller window. [MQTT5 3.2.2.3.3] */
+static void on_accepted5(void *context, MQTTAsync_successData5 *data)
+{
+    struct mqtt_client *client = context;
+    const enum MQTTPropertyCodes code = MQTTPROPERTY_CODE_RECEIVE_MAXIMUM;
+
+    if (!MQTTProperties_hasProperty(&data->properties, code))
+        return;
+    int receive_max = MQTTProperties_getNumericValue(&data->properties, code);
+    pthread_mutex_lock(&client->lock);
+    if (receive_max > 0 && (unsigned)receive_max < client->window)
+        client->window = (unsigned)receive_max;
+    pthread_mutex_unlock(&client->lock);
+}
+
 /* Connected, for the first time or again. */
 static void on_connected(void *context, char *cause)
 {
@@ -200,6 +215,7 @@ static bool create(struct mqtt_client *client)
     MQTTAsync_init_options init = MQTTAsync_init_options_initializer;
     const char *id = client->options->client_id ? client->options->client_id : client->id;
 
+    create5.maxBufferedMessages = create.maxBufferedMessages = 2 * INFLIGHT_MAX;
     init.do_openssl_init = 1;
     MQTTAsync_global_init(&init);
     int rc =
@@ -237,6 +253,7 @@ struct mqtt_client *mqtt_client_new(const struct mqtt_options *options, mqtt_mes
     client->options = options;
     client->on_message = on_message;
     client->context = context;
+    client->window = INFLIGHT_MAX - 1;
     client->wake = eventfd(0, EFD_CLOEXEC);
     client->signals = on_message ? take_signals() : -1;
     pthread_mutex_init(&client->lock, NULL);
@@ -272,6 +289,7 @@ static MQTTAsync_connectOptions connect_options(struct mqtt_client *client,
     options.maxRetryInterval = 30;
     if (five) {
         options.cleanstart = !from->keep_session;
+        options.onSuccess5 = on_accepted5;
         options.onFailure5 = on_refused5;
     } else {
         options.cleansession = !from->keep_session;
@@ -359,11 +377,11 @@ static void on_unsent5(void *context, MQTTAsync_failureData5 *data)
     one_less(context);
 }
 
-/* Wait until fewer than max are on their way. */
-static int wait_below(struct mqtt_client *client, unsigned max)
+/* Wait until the window has room, or with all set until nothing is on its way. */
+static int wait_for_room(struct mqtt_client *client, bool all)
 {
     pthread_mutex_lock(&client->lock);
-    while (client->outstanding >= max && !client->failure[0])
+    while (client->outstanding >= (all ? 1 : client->window) && !client->failure[0])
         pthread_cond_wait(&client->changed, &client->lock);
     int err = outcome(client);
     pthread_mutex_unlock(&client->lock);
@@ -375,7 +393,7 @@ int mqtt_client_publish(struct mqtt_client *client, const char *topic, struct st
     MQTTAsync_message message = MQTTAsync_message_initializer;
     MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
 
-    int err = wait_below(client, OUTSTANDING_MAX);
+    int err = wait_for_room(client, false);
     if (err)
         return err;
     response.context = client;
@@ -403,7 +421,7 @@ int mqtt_client_publish(struct mqtt_client *client, const char *topic, struct st
 
 int mqtt_client_drain(struct mqtt_client *client)
 {
-    return wait_below(client, 1);
+    return wait_for_room(client, true);
 }
 
 /* ---- waiting and leaving ---- */

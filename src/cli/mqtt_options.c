@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "topic/topic.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -143,6 +144,23 @@ static bool take_flag(struct mqtt_options *options, const struct flag *flag, con
     return false;
 }
 
+/* Topics to publish to, filters to subscribe to: a broker would only hang up on others. */
+static void check_topics(const struct mqtt_options *options, enum mqtt_command command,
+                         struct buf *errors)
+{
+    for (size_t i = 0; i < options->topics.len; i++) {
+        struct str text = str_from_c(options->topics.at[i]);
+        struct topic_share share;
+        int err = command == MQTT_PUB ? topic_name_check(text) : topic_share_parse(text, &share);
+        if (err)
+            buf_printf(errors, "-t: %s: %s\n", options->topics.at[i], err_text(err));
+    }
+    if (options->topics.len == 0)
+        buf_printf(errors, "-t TOPIC is needed\n");
+    if (command == MQTT_PUB && options->topics.len > 1)
+        buf_printf(errors, "-t: one topic only\n");
+}
+
 /* What only the whole line can show. */
 static void check_whole(struct mqtt_options *options, enum mqtt_command command, struct buf *errors)
 {
@@ -150,10 +168,7 @@ static void check_whole(struct mqtt_options *options, enum mqtt_command command,
 
     if (options->help)
         return;
-    if (options->topics.len == 0)
-        buf_printf(errors, "-t TOPIC is needed\n");
-    if (command == MQTT_PUB && options->topics.len > 1)
-        buf_printf(errors, "-t: one topic only\n");
+    check_topics(options, command, errors);
     if (command == MQTT_PUB && options->source == SOURCE_NONE)
         buf_printf(errors, "one of -m, -f, -n, -s, -l is needed\n");
     if (options->keep_session && !options->client_id)

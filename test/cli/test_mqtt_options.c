@@ -87,6 +87,26 @@ START_TEST(all_mistakes_of_a_line_come_together)
 }
 END_TEST
 
+START_TEST(a_topic_that_no_broker_takes_is_refused_here)
+{
+    PARSE(MQTT_PUB, "-t", "a/#", "-n");
+
+    ck_assert_int_eq(err, ERR_INVALID);
+    ck_assert_str_eq((char *)errors.data, "-t: a/#: invalid topic name\n");
+    stop(&options, &errors);
+}
+END_TEST
+
+START_TEST(filters_may_be_wild_and_shared_but_not_wrong)
+{
+    PARSE(MQTT_SUB, "-t", "a/+/#", "-t", "$share/g/a", "-t", "a#");
+
+    ck_assert_int_eq(err, ERR_INVALID);
+    ck_assert_str_eq((char *)errors.data, "-t: a#: invalid topic filter\n");
+    stop(&options, &errors);
+}
+END_TEST
+
 START_TEST(urls_become_what_paho_expects)
 {
     static const char *const pairs[][2] = {
@@ -127,4 +147,6 @@ END_TEST
 
 UNIT_MAIN("cli/mqtt_options", pub_understands_what_mosquitto_pub_does,
           sub_takes_several_topics_a_count_and_a_timeout, all_mistakes_of_a_line_come_together,
-          urls_become_what_paho_expects, help_needs_nothing_else)
+          a_topic_that_no_broker_takes_is_refused_here,
+          filters_may_be_wild_and_shared_but_not_wrong, urls_become_what_paho_expects,
+          help_needs_nothing_else)
