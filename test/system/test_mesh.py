@@ -51,7 +51,7 @@ def test_a_subscription_is_known_at_the_other_end_within_fifty_milliseconds(line
 
 def test_the_mesh_command_shows_nodes_links_and_interest(line, topic):
     edge, hub, cloud = line
-    view = edge.mesh()
+    view = edge.ask("mesh")
     assert view["self"] == "edge"
     assert {"nodes", "links", "self"} <= view.keys()
     nodes = {n["name"]: n for n in view["nodes"]}
