@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-import brokers
 from brokers import PATIENCE_S, wait_converged, wait_until
 from clients import Client
 from link_proxy import LinkProxy
