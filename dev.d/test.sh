@@ -61,7 +61,6 @@ run_pytest()
 setup_for_tests || give_up
 meson_build "$build" "" -- -Db_sanitize=address,undefined -Db_lundef=false \
     -Dbuildtype=debugoptimized || give_up
-link_programs "$build"
 rm -rf "$reports"
 mkdir -p "$reports"
 

@@ -47,10 +47,9 @@ def default_build():
 
 
 def program(build, name):
-    for place in (build / name, build / "src" / "server" / name, build / "src" / "cli" / name):
-        if place.is_file():
-            return str(place)
-    raise FileNotFoundError(f"{build} has no {name}: build it first (./dev build)")
+    if not (build / name).is_file():
+        raise FileNotFoundError(f"{build} has no {name}: build it first (./dev build)")
+    return str(build / name)
 
 
 def wait_until(condition, what, timeout_s=PATIENCE_S, every_s=0.02):
