@@ -24,6 +24,9 @@ PROGRAM_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
 }
+# The same for the plexus program, which links Paho.
+CLIENT_ENV = {**PROGRAM_ENV, "LSAN_OPTIONS": "print_suppressions=0:suppressions="
+              + str(pathlib.Path(__file__).with_name("paho.supp"))}
 # How long something that is awaited may take on a busy machine before it counts as lost.
 PATIENCE_S = 20
 
@@ -76,7 +79,7 @@ class Broker:
         self.build = build or default_build()
         self.name, self.join, self.args = name, list(join), list(args)
         self.mqtt = self.web = "127.0.0.1:0"
-        self.lines, self.process, self.reader = [], None, None
+        self.lines, self.process, self.reader, self.asked = [], None, None, False
         self.changed = threading.Condition()
 
     def command(self):
@@ -87,7 +90,7 @@ class Broker:
         return words + self.args
 
     def start(self, wait=True):
-        self.lines = []
+        self.lines, self.asked = [], False
         self.process = subprocess.Popen(
             self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=in_own_group,
@@ -152,10 +155,14 @@ class Broker:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, timeout_s=10):
-        """SIGTERM; returns the exit code."""
-        if self.alive():
+    def ask_to_stop(self):
+        if self.alive() and not self.asked:
+            self.asked = True
             self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout_s=10):
+        """SIGTERM, once; returns the exit code."""
+        self.ask_to_stop()
         try:
             code = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -172,7 +179,7 @@ class Broker:
         """The JSON answer of a plexus command about this broker."""
         done = subprocess.run(
             [program(self.build, "plexus"), *words, "--json", "--url", self.web_url],
-            capture_output=True, text=True, timeout=30, env=PROGRAM_ENV)
+            capture_output=True, text=True, timeout=30, env=CLIENT_ENV)
         assert done.returncode == 0, f"plexus {words}: {done.returncode} {done.stderr}"
         return json.loads(done.stdout)
 
@@ -220,17 +227,15 @@ class Brokers:
 
     def stop(self):
         for broker in self.all:
-            if broker.alive():
-                broker.process.send_signal(signal.SIGTERM)
+            broker.ask_to_stop()
         problems = []
         for broker in self.all:
             if broker.process is None:
                 continue
-            was_alive = broker.alive() or broker.process.returncode == 0
             try:
                 code = broker.stop()
                 broker.check_clean()
-                if was_alive and code != 0:
+                if broker.asked and code != 0:
                     problems.append(f"{broker.name} exited {code}:\n{broker.log()[-4000:]}")
             except AssertionError as error:
                 problems.append(str(error))
