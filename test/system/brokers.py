@@ -79,7 +79,8 @@ class Broker:
         self.build = build or default_build()
         self.name, self.join, self.args = name, list(join), list(args)
         self.mqtt = self.web = "127.0.0.1:0"
-        self.lines, self.process, self.reader, self.asked = [], None, None, False
+        self.lines, self.process, self.reader = [], None, None
+        self.asked = self.killed = False
         self.changed = threading.Condition()
 
     def command(self):
@@ -90,7 +91,7 @@ class Broker:
         return words + self.args
 
     def start(self, wait=True):
-        self.lines, self.asked = [], False
+        self.lines, self.asked, self.killed = [], False, False
         self.process = subprocess.Popen(
             self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=in_own_group,
@@ -152,6 +153,7 @@ class Broker:
 
     def kill(self):
         """As a power cut would."""
+        self.killed = True
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -235,7 +237,7 @@ class Brokers:
             try:
                 code = broker.stop()
                 broker.check_clean()
-                if broker.asked and code != 0:
+                if not broker.killed and code != 0:
                     problems.append(f"{broker.name} exited {code}:\n{broker.log()[-4000:]}")
             except AssertionError as error:
                 problems.append(str(error))
