@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the clients of this broker want, and what of it the others must be told.
+ *
+ * A filter need not be told when another one covers it: it matches all the same topics,
+ * at a QoS and persistence not less. Adds are told at once; what nobody wants any more
+ * counts as wanted for a while longer (the linger), so that a client that comes back
+ * costs nothing. At every moment what has been told covers what is wanted or lingers,
+ * except for what the next take will add. MESH.md 3.4, 3.5.
+ *
+ * Filters that begin with $SYS or $mesh never get here. */
+#pragma once
+
+#include "base/vec.h"
+#include "mesh/iset.h"
+
+struct local_interest;
+
+/* One change of what the others must know. */
+struct interest_change {
+    struct interest interest;
+    bool wanted; /* true: add or replace; false: remove */
+};
+
+/* Changes in the order in which they must be applied: adds before removals. */
+struct interest_changes {
+    VEC(struct interest_change);
+};
+
+/* Nothing wanted, nothing told; or NULL when out of memory. seed: secret, for hashes. */
+struct local_interest *local_interest_new(uint32_t linger_ms, uint64_t seed);
+
+/* Free it all. Accepts NULL. */
+void local_interest_free(struct local_interest *li);
+
+/* Local clients want this now, at this QoS. A state, not a count: the last one holds.
+ * The text is copied. ERR_OK, or ERR_NOMEM (nothing changed). */
+int local_interest_set(struct local_interest *li, const struct interest *interest);
+
+/* No local client wants the filter any more. It leaves when it has not come back
+ * linger_ms after now_ms. A filter that was not wanted is ignored. */
+void local_interest_unset(struct local_interest *li, struct str filter, uint64_t now_ms);
+
+/* What must be told now and has not been, into changes (cleared first): apply all of it
+ * as one step. Text is borrowed until the next call on li that is not const. ERR_OK, or
+ * ERR_NOMEM: changes is empty and the next take tries again. */
+int local_interest_take(struct local_interest *li, uint64_t now_ms,
+                        struct interest_changes *changes);
+
+/* When to take next: 0 when something waits already, UINT64_MAX when nothing will. */
+uint64_t local_interest_deadline(const struct local_interest *li);
+
+/* Filters wanted, lingering ones included, and of these how many are told. */
+size_t local_interest_count(const struct local_interest *li);
+size_t local_interest_told(const struct local_interest *li);
