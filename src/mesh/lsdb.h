@@ -61,6 +61,8 @@ struct lsdb_node {
     bool set_bad;            /* the hash did not match: waits for a snapshot */
     uint32_t iinc;           /* the incarnation that set belongs to */
     uint64_t iver;
+    uint32_t seen_inc;       /* the newest version heard of */
+    uint64_t seen_iver;
     struct iset *set;        /* NULL: empty */
     uint64_t set_expires_ms; /* a former incarnation's set is dropped then */
     uint64_t asked_ms;       /* last DREQ for it */
