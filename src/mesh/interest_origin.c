@@ -24,7 +24,6 @@ void interest_changed(struct mesh *mesh, const struct interest *interest, bool w
         local_interest_unset(mesh->local, interest->filter, mesh->now_ms);
     else if (local_interest_set(mesh->local, interest) != ERR_OK)
         mesh->out->failed = true;
-    mesh->delta_due_ms = 0;
     mesh_wake(mesh, mesh->now_ms);
 }
 

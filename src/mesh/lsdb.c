@@ -41,7 +41,7 @@ int lsdb_init(struct lsdb *lsdb, const struct node_id *self, size_t nodes_max)
 {
     struct lsdb_node *node;
 
-    *lsdb = (struct lsdb){ .nodes_max = nodes_max };
+    *lsdb = (struct lsdb){ .nodes_max = nodes_max, .now_ms = lsdb->now_ms };
     map_init(&lsdb->sids, sid_is);
     return lsdb_need(lsdb, self, &node);
 }
@@ -132,6 +132,7 @@ int lsdb_need(struct lsdb *lsdb, const struct node_id *id, struct lsdb_node **re
     node->id = *id;
     node->index = index;
     node->dist = UINT32_MAX;
+    node->lost_ms = lsdb->now_ms;
     node->bucket = (uint8_t)(hash_fast(0, id->bytes, NODE_ID_LEN) % DIGEST_BUCKETS);
     node->ecmp_key = hash_fast(1, id->bytes, NODE_ID_LEN);
     node->set_expires_ms = UINT64_MAX;

@@ -79,6 +79,7 @@ struct lsdb {
     struct map sids;
     size_t sid_conflicts;
     size_t nodes_max;
+    uint64_t now_ms; /* what the owner says */
     bool edges_open; /* an edge may point to a node that was unknown when it came */
 };
 

@@ -26,7 +26,7 @@ static void compare(struct mesh *mesh)
         node->reachable = reachable;
         node->lost_ms = mesh->now_ms;
         if (!reachable)
-            mesh_wake(mesh, mesh->now_ms + mesh->config.stale_ms);
+            mesh_stale_wake(mesh, mesh->now_ms + mesh->config.stale_ms);
         mesh_fact(mesh, reachable ? MESH_FACT_NODE_REACHABLE : MESH_FACT_NODE_LOST, 0,
                   mesh_node_name(node, hex), "%s", "");
     }
@@ -66,8 +66,10 @@ static void forget(struct mesh *mesh, struct lsdb_node *node)
 
 uint64_t stale_run(struct mesh *mesh)
 {
-    uint64_t next_ms = UINT64_MAX;
+    uint64_t next_ms = mesh->now_ms + mesh->config.stale_ms; /* for those not yet known */
 
+    if (mesh->now_ms < mesh->stale_due_ms && mesh->stale_due_ms != UINT64_MAX)
+        return mesh->stale_due_ms;
     for (size_t i = 0; i < mesh->lsdb.order.len;) {
         struct lsdb_node *node = mesh->lsdb.order.at[i];
         uint64_t due_ms = node->lost_ms + mesh->config.stale_ms;
@@ -85,5 +87,6 @@ uint64_t stale_run(struct mesh *mesh)
             forget(mesh, node);
         }
     }
+    mesh->stale_due_ms = next_ms;
     return next_ms;
 }

@@ -66,15 +66,15 @@ struct mesh {
     struct local_interest *local;
     struct interest_changes changes; /* scratch */
     uint64_t delta_ms;               /* when the last own change of interest went out */
-    uint64_t delta_due_ms;
     struct pace tlsa_pace, spf_pace;
     struct spf spf;
     uint32_t reachable; /* others */
+    uint64_t stale_due_ms;
     struct forward forward;
     struct frag_table frags;
     struct rand rand;
     bool stopped;        /* MESH_SHUTDOWN was seen */
-    uint64_t now_ms, now_us, wake_ms, tick_ms;
+    uint64_t now_ms, now_us, wake_ms;
     struct mesh_out *out;
     struct buf scratch;  /* a frame being written */
     struct buf text_buf; /* a filter being read */
@@ -86,6 +86,14 @@ static inline void mesh_wake(struct mesh *mesh, uint64_t due_ms)
 {
     if (due_ms < mesh->wake_ms)
         mesh->wake_ms = due_ms;
+}
+
+/* Look at nodes that are lost or hold an old set no later than due_ms. */
+static inline void mesh_stale_wake(struct mesh *mesh, uint64_t due_ms)
+{
+    if (due_ms < mesh->stale_due_ms)
+        mesh->stale_due_ms = due_ms;
+    mesh_wake(mesh, due_ms);
 }
 
 /* Ask for the thing that a pace rules: within first_ms when it has been quiet. */

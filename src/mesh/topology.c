@@ -73,7 +73,7 @@ static void watch_set(struct mesh *mesh, struct lsdb_node *node)
         return;
     }
     node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
-    mesh_wake(mesh, node->set_expires_ms);
+    mesh_stale_wake(mesh, node->set_expires_ms);
 }
 
 int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
