@@ -15,8 +15,8 @@ struct interest_index;
 
 /* A broker that wants a topic. */
 struct interest_node {
-    uint32_t node; /* the number it was put under */
-    uint8_t qos;   /* the highest of its matching filters */
+    uint32_t node;   /* the number it was put under */
+    uint8_t qos;     /* the highest of its matching filters */
     bool persistent; /* any of them */
 };
 

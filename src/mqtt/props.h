@@ -10,8 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* X(name, wire identifier, type, field, packets it may stand in)
- * Packets: letters of PROPS_IN below. */
+/* The wire identifiers; types, ranges and places stand in the table of props.c. */
 enum prop {
     PROP_PAYLOAD_FORMAT_INDICATOR = 1,
     PROP_MESSAGE_EXPIRY_INTERVAL = 2,
@@ -108,10 +107,19 @@ static inline void props_mark(struct props *props, enum prop prop)
     props->present |= (uint64_t)1 << prop;
 }
 
+/* Make the set empty; the fields that then do not count are left as they are. */
+static inline void props_empty(struct props *props)
+{
+    props->present = 0;
+    props->raw = (struct str){ NULL, 0 };
+    props->user = NULL;
+    props->user_count = 0;
+}
+
 /* Read the length and the properties for this place. Refuses with ERR_MALFORMED what is
- * cut or unknown, with ERR_PROTOCOL what is misplaced, doubled or out of range. For
- * versions before 5 reads nothing and gives an empty set. ret_props->present is always
- * set. [MQTT-2.2.2-1] [MQTT-2.2.2-2] */
+ * cut, unknown or misplaced [MQTT5 2.2.2.2], with ERR_PROTOCOL what is doubled or out of
+ * range. For versions before 5 reads nothing and gives an empty set. ret_props->present is
+ * always set. [MQTT-2.2.2-1] [MQTT-2.2.2-2] */
 void props_decode(struct wire_reader *r, enum props_place place, struct props *ret_props);
 
 /* Append the length and the properties: those marked present, then the user pairs. Ones
@@ -130,8 +138,8 @@ struct prop_item {
 /* The next property of a raw run; advances *rest; false at the end. */
 bool props_next(struct str *rest, struct prop_item *ret_item);
 
-/* Append the properties of a PUBLISH that go with the message to its subscribers, as
- * they stand and in order: all but topic alias, subscription identifiers and message
- * expiry, which the sender writes anew. [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
+/* Append the properties of a PUBLISH or a will that go with the message to its
+ * subscribers, as they stand and in order: all but topic alias, subscription identifiers
+ * and message expiry, which the sender writes anew, and a will's delay. [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
  * [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20] */
 void props_forwardable(struct str raw, struct buf *out);

@@ -2,6 +2,7 @@
 /* MQTT 5 reason codes [MQTT5 2.4]: protocol data, not errors of ours. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define REASON_TABLE(X)                                                                           \
@@ -64,3 +65,6 @@ uint8_t reason_from_err(int err);
 /* The CONNACK return code of MQTT 3.1 and 3.1.1 for a reason code: 0 to 5.
  * [MQTT311 3.2.2.3] */
 uint8_t reason_to_connack_v3(uint8_t reason);
+
+/* May a packet of this kind (enum mqtt_kind) carry the code in MQTT 5? [MQTT5 2.4] */
+bool reason_allowed(uint8_t code, unsigned kind);

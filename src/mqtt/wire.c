@@ -4,11 +4,13 @@
 #include "base/err.h"
 
 #include <assert.h>
+#include <string.h>
 
 struct wire_reader wire_reader(const void *bytes, size_t len, uint8_t version)
 {
-    return (struct wire_reader){ .at = bytes, .end = (const uint8_t *)bytes + len,
-                                 .version = version };
+    const uint8_t *at = bytes;
+
+    return (struct wire_reader){ .at = at, .end = len ? at + len : at, .version = version };
 }
 
 void wire_fail(struct wire_reader *r, int err)
@@ -189,4 +191,16 @@ void wire_put_binary(struct buf *out, struct str s)
     assert(s.len <= UINT16_MAX);
     wire_put_u16(out, (uint16_t)s.len);
     buf_append_str(out, s);
+}
+
+void wire_insert_varint(struct buf *out, size_t at, uint32_t value)
+{
+    uint8_t bytes[4];
+    size_t n = wire_store_varint(bytes, value);
+
+    if (!buf_reserve(out, n))
+        return;
+    memmove(out->data + at + n, out->data + at, out->len - at);
+    memcpy(out->data + at, bytes, n);
+    buf_advance(out, n);
 }

@@ -81,3 +81,7 @@ static inline size_t wire_varint_len(uint32_t value)
 
 /* Write a varint at a place with room for 4 bytes; how many were written. */
 size_t wire_store_varint(uint8_t *at, uint32_t value);
+
+/* Insert a varint before the bytes that were appended from place at on. Does nothing when
+ * out has failed. */
+void wire_insert_varint(struct buf *out, size_t at, uint32_t value);

@@ -43,8 +43,7 @@ struct str filter_index_text(const struct filter_index *index, uint32_t id);
 
 /* Put the numbers of all filters that match a valid topic name into ids (cleared first).
  * The order is the same whenever the same operations came before. ERR_OK or ERR_NOMEM. */
-int filter_index_match(const struct filter_index *index, struct str topic,
-                       struct filter_ids *ids);
+int filter_index_match(const struct filter_index *index, struct str topic, struct filter_ids *ids);
 
 /* Filters in the index. */
 size_t filter_index_count(const struct filter_index *index);

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start and stop the brokers that are compared: one, or a line of them."""
+import os
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import time
+
+READY = re.compile(r'ready\b.*?\bmqtt=127\.0\.0\.1:(\d+).*?\bweb=127\.0\.0\.1:(\d+)')
+START_TIMEOUT_S = 15
+
+# Limits raised so that it forwards and does not shed; nothing but the work runs in it.
+MOSQUITTO = '''
+user root
+persistence false
+allow_anonymous true
+set_tcp_nodelay true
+max_queued_messages 0
+max_inflight_messages 0
+max_queued_bytes 0
+sys_interval 0
+log_dest none
+listener {mqtt} 127.0.0.1
+listener {web}
+protocol websockets
+'''
+
+# A static bridge that takes everything from the broker before it in the line.
+MOSQUITTO_BRIDGE = '''
+connection before
+address 127.0.0.1:{port}
+topic # in {qos}
+notifications false
+try_private true
+cleansession true
+bridge_protocol_version mqttv311
+'''
+
+
+class StartError(Exception):
+    """A broker did not come up."""
+
+
+class Broker:
+    """One process. Its ports are known once it is ready."""
+
+    def __init__(self, argv, cpu, log_path, ports=None):
+        self.mqtt, self.web = ports or (None, None)
+        self.log_path = log_path
+        with open(log_path, 'wb') as log:
+            self.process = subprocess.Popen(
+                [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+        self.pid = self.process.pid
+        self._wait_ready(argv[0])
+
+    def _wait_ready(self, name):
+        until = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                break
+            if self._is_ready():
+                return
+            time.sleep(0.01)
+        self.stop()
+        with open(self.log_path, errors='replace') as log:
+            said = log.read()[-500:].strip()
+        raise StartError(f'{name} did not start: {said or "it said nothing"}')
+
+    def _is_ready(self):
+        """A line on standard error says so; of a broker whose ports we chose, a connection."""
+        if self.mqtt is None:
+            with open(self.log_path, errors='replace') as log:
+                found = READY.search(log.read())
+            if found:
+                self.mqtt, self.web = int(found[1]), int(found[2])
+            return bool(found)
+        try:
+            for port in (self.mqtt, self.web):
+                socket.create_connection(('127.0.0.1', port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def rss(self):
+        """Resident bytes, exactly (the counter in status lags)."""
+        with open(f'/proc/{self.pid}/smaps_rollup') as f:
+            return int(re.search(r'^Rss:\s+(\d+)', f.read(), re.M)[1]) * 1024
+
+    def cpu_s(self):
+        """CPU seconds used so far."""
+        total = 0
+        for task in os.listdir(f'/proc/{self.pid}/task'):
+            with open(f'/proc/{self.pid}/task/{task}/schedstat') as f:
+                total += int(f.read().split()[0])
+        return total / 1e9
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+
+
+class Line:
+    """Brokers in a row; publishers stand at the first, subscribers at the last."""
+
+    def __init__(self, brokers):
+        self.brokers = brokers
+        self.first, self.last = brokers[0], brokers[-1]
+
+    def stop(self):
+        for broker in self.brokers:
+            broker.stop()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+class Kinds:
+    """Knows how to start each kind; `cpus` are those the brokers may use, in turn."""
+
+    def __init__(self, build, directory, cpus):
+        self.build, self.directory, self.cpus = build, directory, cpus
+        self.programs = {
+            'plexusd': build / 'plexusd',
+            'ceiling': build / 'bench' / 'bench-ceiling',
+            'mosquitto': shutil.which('mosquitto', path=os.environ.get('PATH', '') + ':/usr/sbin'),
+        }
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def missing(self, kind):
+        program = self.programs[kind]
+        return not program or not os.access(program, os.X_OK)
+
+    def start(self, kind, row):
+        """A line of row.hops + 1 brokers of that kind. Raises StartError."""
+        started = []
+        try:
+            return Line(getattr(self, '_' + kind)(row, started))
+        except BaseException:
+            for broker in started:
+                broker.stop()
+            raise
+
+    def _one(self, started, argv, ports=None):
+        at = len(started)
+        cpu = self.cpus[at % len(self.cpus)]
+        started.append(Broker(argv, cpu, self.directory / f'broker-{at}.log', ports))
+        return started[-1]
+
+    def _ceiling(self, row, started):
+        for at in range(row.hops + 1):
+            up = ['--up', started[-1].mqtt] if at else []
+            self._one(started, [self.programs['ceiling'], *up])
+        return list(started)
+
+    def _mosquitto(self, row, started):
+        for at in range(row.hops + 1):
+            ports = free_port(), free_port()
+            text = MOSQUITTO.format(mqtt=ports[0], web=ports[1])
+            if at:
+                text += MOSQUITTO_BRIDGE.format(port=started[-1].mqtt, qos=row.qos)
+            config = self.directory / f'mosquitto-{at}.conf'
+            config.write_text(text)
+            self._one(started, [self.programs['mosquitto'], '-c', config], ports)
+        return list(started)
+
+    def _plexusd(self, row, started):
+        """The one in the middle (or the last of two) is the hub the others join."""
+        def plexusd(name, *more):
+            return self._one(started, [
+                self.programs['plexusd'], '--name', name, '--mqtt', '127.0.0.1:0',
+                '--web', '127.0.0.1:0', '--no-data', *more])
+        hub = plexusd('hub')
+        join = ['--join', f'ws://127.0.0.1:{hub.web}/mesh']
+        if row.hops == 0:
+            return [hub]
+        edge = plexusd('edge', *join)
+        return [edge, hub] if row.hops == 1 else [edge, hub, plexusd('cloud', *join)]

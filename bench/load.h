@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "conn.h"
+#include "flow.h"
+#include "hist.h"
+#include "mini.h"
+
+#include <netinet/in.h>
+
+/* The load generator: publishers and subscribers of one measurement in one thread, so that
+ * it knows at any moment what is in flight and bounds it. */
+enum load_mode {
+    LOAD_P2P,    /* n publishers, each with a subscriber of its own */
+    LOAD_FANOUT, /* one publisher, n subscribers */
+    LOAD_FANIN,  /* n publishers, one subscriber */
+    LOAD_IDLE,   /* n connections and no work */
+};
+
+enum { LOAD_PIDS_MAX = 8, LOAD_SIZE_MIN = 32, LOAD_SIZE_MAX = 65536 };
+
+struct load_options {
+    enum load_mode mode;
+    uint32_t n;
+    uint8_t qos;
+    uint32_t size; /* payload bytes */
+    bool ws, ws_pack;
+    struct sockaddr_in pub, sub; /* the brokers to publish at and to subscribe at */
+    uint64_t warmup_ns, duration_ns;
+    uint64_t stall_ns; /* without any progress for that long, what is missing is lost */
+    uint64_t count;    /* messages per publisher instead of a duration; 0: by duration */
+    uint32_t window;   /* messages in flight per publisher */
+    uint32_t batch;    /* messages per write */
+    int pids[LOAD_PIDS_MAX];
+    uint32_t pid_count;
+};
+
+enum client_state {
+    CLIENT_CLOSED,
+    CLIENT_CONNECTING,  /* CONNECT is out */
+    CLIENT_SUBSCRIBING, /* SUBSCRIBE is out */
+    CLIENT_READY,
+};
+
+struct client {
+    struct conn conn;
+    enum client_state state;
+    bool publisher;
+    uint32_t index;
+    struct publisher *pub;
+    struct subscriber *sub;
+};
+
+struct publisher {
+    struct client client;
+    uint8_t *image; /* the PUBLISH, ready but for id and stamp */
+    size_t image_len, payload_at;
+    uint64_t sent, delivered, acked;
+    uint16_t next_id, next_recorded, next_acked; /* ids in the order they are due */
+    bool queued;
+};
+
+struct subscriber {
+    struct client client;
+    struct flow *flows; /* one per publisher that sends to it */
+    uint32_t flow_count;
+    bool probed;
+};
+
+/* What leads every payload; the last four bytes repeat a digest of it. */
+struct stamp {
+    uint32_t publisher; /* the high bit marks a probe of the route, which counts nowhere */
+    uint32_t size;
+    uint64_t number;
+    uint64_t sent_ns;
+};
+
+enum load_phase {
+    PHASE_OPENING,
+    PHASE_PROBING, /* until every subscriber has seen its publisher */
+    PHASE_WARMING,
+    PHASE_MEASURING,
+    PHASE_DRAINING, /* nothing new is sent; what is out has to arrive */
+};
+
+/* A reading of the counters at an edge of the measured window. */
+struct reading {
+    uint64_t at_ns, delivered, published, own_cpu_ns, cpu_ns[LOAD_PIDS_MAX];
+};
+
+struct load {
+    struct load_options o;
+    int epfd;
+    enum load_phase phase;
+    struct publisher *pubs;
+    struct subscriber *subs;
+    uint32_t pub_count, sub_count, ready_count, probed_count;
+    uint32_t fan; /* deliveries per message */
+    uint64_t published, delivered, acked, corrupt, stray, ack_errors;
+    struct publisher **queue; /* those that may send; a ring of pub_count */
+    uint32_t queue_head, queue_len;
+    struct bytes scratch, batch;
+    struct hist hist;
+    struct reading start, end;
+    const char *failure; /* why the run cannot go on; NULL while it can */
+};
+
+/* Nanoseconds of the monotonic clock. */
+uint64_t load_now_ns(void);
+
+/* CPU time a process has used, all its threads; 0 when there is no such process. */
+uint64_t load_cpu_ns(int pid);
+
+/* Connect the client; it stays CONNECTING until load_turn() has brought the answer. Returns
+ * 0, -1 when nobody listens. */
+int load_connect(struct load *load, struct client *client, const struct sockaddr_in *addr);
+
+/* Wait at most timeout_ms for events and handle them. */
+void load_turn(struct load *load, int timeout_ms);
+
+/* Create and connect all publishers and subscribers. On failure load->failure says why. */
+void load_open(struct load *load);
+
+/* Run the phases from PROBING on; load->failure tells whether they came to an end. */
+void load_run(struct load *load);
+
+/* A client that is READY got a packet, at now_ns. Returns 0, -1 on a protocol error. */
+int load_packet(struct load *load, struct client *client, const struct mini_packet *packet,
+                uint64_t now_ns);
+
+/* Idle mode: keep as many connections open as standard input asks for. Returns an exit
+ * status. */
+int load_idle(struct load *load);
+
+/* Print the JSON report; returns whether every message arrived once, in order, intact. */
+bool load_report(const struct load *load);

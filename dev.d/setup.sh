@@ -1,0 +1,47 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0
+# setup [PURPOSE...]: install what is missing (Debian packages, npm modules)
+#
+# Purposes: build, client (mosquitto_pub and _sub), test, browser, container, fuzz.
+# Without any: all but fuzz. Uses sudo when not root; asks apt for nothing that is
+# already there, so a second run is instant.
+
+setup_node()
+{
+    # Where node and npm came from elsewhere, Debian's npm would break them.
+    if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
+        packages browser nodejs npm || return 1
+    fi
+    if ! cmp -s test/browser/package-lock.json test/browser/node_modules/.installed.json; then
+        step "installing npm modules of test/browser" \
+            npm --prefix test/browser ci --no-audit --no-fund || return 1
+        cp test/browser/package-lock.json test/browser/node_modules/.installed.json
+    fi
+}
+
+setup_purpose()
+{
+    case $1 in
+    build)
+        packages build gcc libc6-dev meson ninja-build pkg-config python3 libuv1-dev \
+            libwebsockets-dev libwebsockets-evlib-uv libjansson-dev libssl-dev libpaho-mqtt-dev
+        ;;
+    client) packages client python3 mosquitto-clients ;;
+    test)
+        packages test check python3-pytest python3-pytest-xdist python3-paho-mqtt \
+            python3-psutil mosquitto mosquitto-clients
+        ;;
+    browser) packages browser chromium && setup_node ;;
+    container)
+        packages container podman buildah runc netavark aardvark-dns podman-compose catatonit \
+            mmdebstrap iptables nftables iproute2
+        ;;
+    fuzz) packages fuzz check clang libclang-rt-14-dev ;;
+    *) die "setup knows no purpose '$1'" ;;
+    esac
+}
+
+[ $# -gt 0 ] || set -- build client test browser container
+for purpose in "$@"; do
+    setup_purpose "$purpose" || die "setup of '$purpose' failed"
+done

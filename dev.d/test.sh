@@ -1,0 +1,73 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0
+# test [SUITE...]: build with sanitizers and run every test
+#
+# Suites: meson (unit, wire, story, fuzz smoke, tidy), system (real brokers, real clients),
+# browser (headless Chromium), container (the compose file). All of them without any. Ends
+# with the line `N passed, N failed`; exit 1 when anything failed.
+
+build='build-asan'
+reports=$build/reports
+
+[ $# -gt 0 ] || set -- meson system browser container
+wanted=" $* "
+for suite in "$@"; do
+    case $suite in
+    meson | system | browser | container) ;;
+    *) die "test knows no suite '$suite'" ;;
+    esac
+done
+
+want()
+{
+    case $wanted in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# Nothing could run: still end with the line that says so.
+give_up()
+{
+    echo "0 passed, 1 failed"
+    exit 1
+}
+
+setup_for_tests()
+{
+    ./dev setup build test || return 1
+    ! want browser || ./dev setup browser || return 1
+    ! want container || ./dev setup container || return 1
+}
+
+run_meson()
+{
+    rm -f "$build/meson-logs/testlog.json"
+    meson test -C "$build" --no-rebuild --quiet --print-errorlogs || true
+}
+
+# The container suite waits for builds more than it works, so it runs beside the others.
+run_pytest()
+{
+    set --
+    ! want container || set -- "$@" test/system/test_containers.py
+    ! want system || set -- "$@" test/tidy test/system
+    ! want browser || set -- "$@" test/browser
+    [ $# -gt 0 ] || return 0
+    want container || set -- "$@" --deselect test/system/test_containers.py
+    PYTHONDONTWRITEBYTECODE=1 PLEXUS_BUILD=$PWD/$build /usr/bin/python3 -m pytest \
+        -c test/pytest.ini --rootdir . -q -n 4 --dist loadgroup \
+        --junit-xml "$reports/pytest.xml" "$@" || true
+}
+
+setup_for_tests || give_up
+meson_build "$build" "" -- -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dbuildtype=debugoptimized || give_up
+link_programs "$build"
+rm -rf "$reports"
+mkdir -p "$reports"
+
+set -- "$reports"
+! want meson || run_meson
+! want meson || set -- "$@" "$build/meson-logs/testlog.json"
+run_pytest
+[ "$wanted" = " meson " ] || set -- "$@" "$reports/pytest.xml"
+shift
+exec /usr/bin/python3 dev.d/tally.py "$@"

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "system"))
+
+from fixtures import line, mesh, one, standing_line, topic  # noqa: E402, F401
