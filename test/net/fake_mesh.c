@@ -71,10 +71,9 @@ static void publish(struct mesh *mesh, const struct message *message, struct mes
         if (!mesh->up[link])
             continue;
         struct mesh_action *action = vec_push(&out->actions);
-        *action = (struct mesh_action){ .kind = MESH_SEND,
-                                        .channel = MESH_DATA,
-                                        .link = link,
-                                        .at = out->bytes.len };
+        *action = (struct mesh_action){
+            .kind = MESH_SEND, .channel = MESH_DATA, .link = link, .at = out->bytes.len
+        };
         buf_append_u8(&out->bytes, (uint8_t)topic.len);
         buf_append_str(&out->bytes, topic);
         buf_append_str(&out->bytes, payload);
@@ -132,15 +131,9 @@ void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_ou
         seed_free(mesh, event->seed, event->now_ms);
         add_fact(out, MESH_FACT_LINK_DOWN, event->text);
         break;
-    case MESH_LINK_RX:
-        deliver(event->bytes, out);
-        break;
-    case MESH_LINK_WRITABLE:
-        mesh->stats.queue_bytes += event->room;
-        break;
-    case MESH_PUBLISH:
-        publish(mesh, event->message, out);
-        break;
+    case MESH_LINK_RX: deliver(event->bytes, out); break;
+    case MESH_LINK_WRITABLE: mesh->stats.queue_bytes += event->room; break;
+    case MESH_PUBLISH: publish(mesh, event->message, out); break;
     case MESH_SHUTDOWN:
         for (link_id link = 1; link < LINKS_MAX; link++) {
             if (!mesh->up[link])
@@ -150,12 +143,9 @@ void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_ou
         }
         mesh->seed_count = 0;
         break;
-    case MESH_TICK:
-        tick(mesh, event->now_ms, out);
-        break;
+    case MESH_TICK: tick(mesh, event->now_ms, out); break;
     case MESH_INTEREST:
-    case MESH_FLUSH:
-        break;
+    case MESH_FLUSH: break;
     }
 }
 
