@@ -3,6 +3,7 @@
  * on every link that is up. Seeds are dialled again 100 ms after they failed. */
 #include "mesh/mesh.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct mesh {
     uint32_t seed_of[LINKS_MAX];
     size_t seed_count;
     struct mesh_stats stats;
+    char reason[256]; /* why the last link went down */
 };
 
 void mesh_out_clear(struct mesh_out *out)
@@ -53,6 +55,11 @@ struct mesh *mesh_new(const struct mesh_config *config, uint64_t now_ms)
 void mesh_free(struct mesh *mesh)
 {
     free(mesh);
+}
+
+static void keep_reason(struct mesh *mesh, struct str text)
+{
+    snprintf(mesh->reason, sizeof mesh->reason, "%.*s", STR_ARG(text));
 }
 
 static void add_fact(struct mesh_out *out, enum mesh_fact_kind kind, struct str text)
@@ -125,10 +132,12 @@ void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_ou
     case MESH_LINK_DOWN:
         mesh->up[event->link] = false;
         seed_free(mesh, mesh->seed_of[event->link], event->now_ms);
+        keep_reason(mesh, event->text);
         add_fact(out, MESH_FACT_LINK_DOWN, event->text);
         break;
     case MESH_DIAL_FAILED:
         seed_free(mesh, event->seed, event->now_ms);
+        keep_reason(mesh, event->text);
         add_fact(out, MESH_FACT_LINK_DOWN, event->text);
         break;
     case MESH_LINK_RX: deliver(event->bytes, out); break;
@@ -163,4 +172,12 @@ uint64_t mesh_deadline(const struct mesh *mesh)
 bool mesh_has_interest(const struct mesh *mesh)
 {
     return mesh != NULL;
+}
+
+bool mesh_next_link(const struct mesh *mesh, size_t *cursor, struct mesh_link_view *ret_link)
+{
+    if ((*cursor)++ > 0)
+        return false;
+    *ret_link = (struct mesh_link_view){ .reason = str_from_c(mesh->reason) };
+    return true;
 }
