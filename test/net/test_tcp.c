@@ -238,7 +238,9 @@ START_TEST(stopping_says_goodbye_and_returns)
     rig_start(&rig);
     int a = rig_connect(rig_port(&rig, 0));
 
-    rig_say(&rig, a, "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01" "a");
+    rig_say(&rig, a,
+            "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01"
+            "a");
     rig_until(&rig, net_stats(rig.net).connections == 1 && rig.net->stats.bytes_out > 0);
     net_stop(rig.net);
     net_run(rig.net);
