@@ -107,6 +107,7 @@ void web_free(struct web *web)
         return;
     uv_loop_t *loop = &web->net->loop;
 
+    uv_run(loop, UV_RUN_NOWAIT); /* a context that never ran does not clean up after itself */
     for (int stroke = 0; stroke < 2; stroke++) {
         lws_context_destroy(web->context);
         for (int i = 0; i < DESTROY_TURNS && uv_run(loop, UV_RUN_NOWAIT) != 0; i++)

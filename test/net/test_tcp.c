@@ -248,7 +248,7 @@ START_TEST(stopping_says_goodbye_and_returns)
     /* DISCONNECT, Server shutting down. [MQTT5 3.14.2.1] */
     bool said = false;
     for (ssize_t i = 0; i + 2 < len; i++)
-        said |= memcmp(got + i, "\xe0\x01\x8b", 3) == 0 || memcmp(got + i, "\xe0\x02\x8b", 3) == 0;
+        said |= got[i] == '\xe0' && got[i + 2] == '\x8b';
     ck_assert(said);
     close(a);
     rig_stop(&rig);
