@@ -44,7 +44,7 @@ import time
 
 import rows as works
 import table
-from brokers import Kinds, StartError
+from brokers import Kinds, StartError, child_setup
 
 KINDS = ('plexusd', 'ceiling', 'mosquitto')
 LOAD_TIMEOUT_S = 180
@@ -58,8 +58,7 @@ class Bench:
 
     def _pinned(self, argv, **more):
         return subprocess.Popen([str(a) for a in argv], text=True, stdout=subprocess.PIPE,
-                                preexec_fn=lambda: os.sched_setaffinity(0, {self.load_cpu}),
-                                **more)
+                                preexec_fn=child_setup(self.load_cpu), **more)
 
     def measure(self, kind, row):
         """One run of one broker; a dict as bench-load prints it."""
