@@ -37,6 +37,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -214,6 +215,7 @@ def wanted_kinds(args, kinds):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # brokers and files go too
     args = arguments()
     found = wanted_rows(args)
     if args.list:

@@ -11,7 +11,7 @@ HEAD_IDLE = f'{"":22}{"bytes each":>11}{"× ceiling":>11}{"connect µs":>11}{"cp
 def summary(runs):
     """One result out of several runs: medians of figures, sums of faults."""
     result = {'ok': all(r['ok'] for r in runs)}
-    for key in runs[0]:
+    for key in dict.fromkeys(key for r in runs for key in r):
         values = [r[key] for r in runs if key in r]
         if key == 'failure':
             result[key] = next((v for v in values if v), '')
@@ -72,7 +72,7 @@ def line(kind, row, result, times_ceiling):
     times = f'{times_ceiling:.2f}' if times_ceiling else '–'
     text = f'  {kind:20}'
     if not figure(result):
-        text += f'{"–":>11}'
+        text += f'{"–":>11}  '
     elif row.mode == 'idle':
         text += (f'{result["rss_each"]:11.0f}{times:>11}{result["connect_us"]:11.0f}'
                  f'{result["idle_cpu"] * 100:6.1f}  ')
