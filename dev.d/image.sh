@@ -4,7 +4,7 @@
 #
 # Builds docker/Dockerfile with whichever of docker, podman or buildah works here. Where no
 # registry answers, the Debian base is made from apt with mmdebstrap. Fails when the minimal
-# image is over 12 MB.
+# image is over 12 MB. PLEXUS_ENGINE names another engine.
 
 minimal_bytes_max=12000000
 base=docker.io/library/debian:bookworm-slim
@@ -12,7 +12,9 @@ base=docker.io/library/debian:bookworm-slim
 # The engine that works here.
 engine()
 {
-    if command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
+    if [ -n "${PLEXUS_ENGINE:-}" ]; then
+        echo "$PLEXUS_ENGINE"
+    elif command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
         echo docker
     elif command -v podman >/dev/null 2>&1 && podman info >/dev/null 2>&1; then
         echo podman

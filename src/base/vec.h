@@ -33,7 +33,7 @@
 #define vec_finish(vec) vec_release((void **)&(vec)->at, &(vec)->len, &(vec)->cap)
 
 #define vec_each(vec, item)                                                                       \
-    for (__typeof__((vec)->at) item = (vec)->at; item < (vec)->at + (vec)->len; item++)
+    for (__typeof__((vec)->at + 0) item = (vec)->at; item < (vec)->at + (vec)->len; item++)
 
 /* Behind the macros: do not call. */
 void *vec_grow(void **at, size_t *len, size_t *cap, size_t size);

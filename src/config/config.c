@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "config/address.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -30,24 +31,28 @@ static void print_origin(const struct config *config, enum config_field_id id, c
     buf_finish(&text);
 }
 
-/* Strangers may come in from outside only where somebody wrote so. */
+/* Strangers may come in from outside only where somebody wrote so. As long as there is no
+ * other way in, a listener that lets nobody in is refused too. */
 static void check_anonymous(const struct config *config, enum config_field_id id,
                             const struct config_strings *listens, struct config_report *report)
 {
     bool written = config->origins[CONFIG_SECURITY_ALLOW_ANONYMOUS].source != CONFIG_DEFAULT;
+    bool allowed = written && config->security.allow_anonymous;
     char origin[512];
 
     for (size_t i = 0; i < listens->len; i++) {
         struct config_address address;
-        if (written || config_address_parse(str_from_c(listens->at[i]), &address) != ERR_OK ||
+        if (allowed || config_address_parse(str_from_c(listens->at[i]), &address) != ERR_OK ||
             config_address_is_loopback(&address))
             continue;
         print_origin(config, id, origin, sizeof origin);
         config_report_error(report,
-                            "%s%s: %s can be reached from outside and nothing says who may enter; "
-                            "to let everybody in, write --set security.allow_anonymous=true or "
+                            "%s%s: %s can be reached from outside and %s; to let everybody in, "
+                            "write --set security.allow_anonymous=true or "
                             "\"security\": {\"allow_anonymous\": true}",
-                            origin, config_field(id)->key, listens->at[i]);
+                            origin, config_field(id)->key, listens->at[i],
+                            written ? "security.allow_anonymous is false, so nobody may enter"
+                                    : "nothing says who may enter");
     }
 }
 
@@ -189,4 +194,14 @@ struct mesh_config config_mesh(const struct config *config, struct str *seeds)
     mesh.seeds = seeds;
     mesh.seed_count = config->mesh.join.len;
     return mesh;
+}
+
+void config_adopt(struct config *config, const struct config *next, enum config_field_id id)
+{
+    const struct config_field *field = config_field(id);
+
+    assert(!field->restart && field->type != CONFIG_TEXT && field->type != CONFIG_LISTENS &&
+           field->type != CONFIG_URLS);
+    memcpy((char *)config + field->offset, member(next, field), field->size);
+    config->origins[id] = next->origins[id];
 }

@@ -85,8 +85,8 @@ int config_load(struct config *config, const char *path, struct config_report *r
 int config_load_text(struct config *config, const char *name, struct str text,
                      struct config_report *report);
 
-/* Take PLEXUS_SECTION_KEY variables from an environment as main gets it. Variables whose
- * name is not a key are only a warning: container platforms inject their own. */
+/* Take PLEXUS_SECTION_KEY variables from an environment as main gets it. Variables that
+ * are no key are a warning at most: container platforms inject their own. */
 int config_load_env(struct config *config, const char *const *env, struct config_report *report);
 
 /* Set one key from text: `--set limits.packet_bytes_max=1MiB`. where names the place for
@@ -100,6 +100,9 @@ int config_check(const struct config *config, struct config_report *report);
 
 /* Does this field differ between the two? */
 bool config_differs(const struct config *a, const struct config *b, enum config_field_id id);
+
+/* Take over the value of a field that needs no restart. */
+void config_adopt(struct config *config, const struct config *next, enum config_field_id id);
 
 /* The value of a field as text, for messages, appended to out. */
 void config_print(const struct config *config, enum config_field_id id, struct buf *out);

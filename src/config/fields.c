@@ -174,19 +174,37 @@ bool config_field_find(struct str key, enum config_field_id *ret_id)
     return false;
 }
 
-bool config_field_find_env(struct str name, enum config_field_id *ret_id)
+/* "PLEXUS_MQTT_LISTEN" as "mqtt.listen", into key; false when it cannot be one. */
+static bool key_of_env(struct str name, char key[64], struct str *ret_key)
 {
     static const struct str prefix = { "PLEXUS_", 7 };
-    char key[64];
 
-    if (!str_starts_with(name, prefix) || name.len - prefix.len >= sizeof key)
+    if (!str_starts_with(name, prefix) || name.len - prefix.len >= 64)
         return false;
     size_t len = name.len - prefix.len, dot = str_find(name, '_', prefix.len) - prefix.len;
     for (size_t i = 0; i < len; i++) {
         char c = name.ptr[prefix.len + i];
         key[i] = i == dot ? '.' : (char)tolower((unsigned char)c);
     }
-    return config_field_find((struct str){ key, len }, ret_id);
+    *ret_key = (struct str){ key, len };
+    return true;
+}
+
+bool config_field_find_env(struct str name, enum config_field_id *ret_id)
+{
+    char buffer[64];
+    struct str key;
+
+    return key_of_env(name, buffer, &key) && config_field_find(key, ret_id);
+}
+
+bool config_section_known_env(struct str name)
+{
+    char buffer[64];
+    struct str key;
+
+    return key_of_env(name, buffer, &key) &&
+           config_section_known(str_slice(key, 0, str_find(key, '.', 0)));
 }
 
 /* The section of a key: what stands before the dot. */

@@ -89,6 +89,9 @@ bool config_field_find(struct str key, enum config_field_id *ret_id);
 /* Find a field by its variable: PLEXUS_MQTT_LISTEN. name ends before the '='. */
 bool config_field_find_env(struct str name, enum config_field_id *ret_id);
 
+/* Could a variable of this name have been meant as a key: PLEXUS_MQTT_LISTENN? */
+bool config_section_known_env(struct str name);
+
 /* Is there a field in this section? */
 bool config_section_known(struct str section);
 

@@ -165,7 +165,7 @@ int config_load_env(struct config *config, const char *const *env, struct config
         struct config_place place = { .name = variable, .source = CONFIG_ENV };
         if (config_field_find_env(name, &id))
             set_from_text(config, id, *env + name.len + 1, false, &place, report);
-        else
+        else if (config_section_known_env(name))
             config_report_warning(report, "%s: no key of the configuration, ignored", variable);
     }
     return config_report_err(report);

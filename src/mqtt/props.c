@@ -206,10 +206,7 @@ static void prop_decode(struct wire_reader *r, enum props_place place, struct pr
 
 void props_decode(struct wire_reader *r, enum props_place place, struct props *ret_props)
 {
-    ret_props->present = 0;
-    ret_props->raw = (struct str){ NULL, 0 };
-    ret_props->user = NULL;
-    ret_props->user_count = 0;
+    props_empty(ret_props);
     if (r->version != MQTT_5)
         return;
     uint32_t len = wire_get_varint(r);
@@ -276,8 +273,9 @@ void props_forwardable(struct str raw, struct buf *out)
     struct prop_item item;
 
     while (props_next(&raw, &item)) {
-        if (item.prop != PROP_TOPIC_ALIAS && item.prop != PROP_SUBSCRIPTION_IDENTIFIER &&
-            item.prop != PROP_MESSAGE_EXPIRY_INTERVAL)
+        bool anew = item.prop == PROP_TOPIC_ALIAS || item.prop == PROP_SUBSCRIPTION_IDENTIFIER ||
+                    item.prop == PROP_MESSAGE_EXPIRY_INTERVAL;
+        if (!anew && rules[item.prop].places & AT(PUBLISH))
             buf_append_str(out, item.raw);
     }
 }

@@ -107,6 +107,15 @@ static inline void props_mark(struct props *props, enum prop prop)
     props->present |= (uint64_t)1 << prop;
 }
 
+/* Make the set empty; the fields that then do not count are left as they are. */
+static inline void props_empty(struct props *props)
+{
+    props->present = 0;
+    props->raw = (struct str){ NULL, 0 };
+    props->user = NULL;
+    props->user_count = 0;
+}
+
 /* Read the length and the properties for this place. Refuses with ERR_MALFORMED what is
  * cut, unknown or misplaced [MQTT5 2.2.2.2], with ERR_PROTOCOL what is doubled or out of
  * range. For versions before 5 reads nothing and gives an empty set. ret_props->present is
@@ -129,8 +138,8 @@ struct prop_item {
 /* The next property of a raw run; advances *rest; false at the end. */
 bool props_next(struct str *rest, struct prop_item *ret_item);
 
-/* Append the properties of a PUBLISH that go with the message to its subscribers, as
- * they stand and in order: all but topic alias, subscription identifiers and message
- * expiry, which the sender writes anew. [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
+/* Append the properties of a PUBLISH or a will that go with the message to its
+ * subscribers, as they stand and in order: all but topic alias, subscription identifiers
+ * and message expiry, which the sender writes anew, and a will's delay. [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
  * [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20] */
 void props_forwardable(struct str raw, struct buf *out);

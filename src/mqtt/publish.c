@@ -16,29 +16,26 @@ static uint64_t zero_bytes(uint64_t word)
     return (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
 }
 
-/* Is it, seen eight bytes at a time, a name of plain ASCII that no rule can object to?
- * Short enough, too, to have no more than TOPIC_LEVELS_MAX levels. */
-static bool name_is_plain(struct str name)
+/* Has a word of eight bytes one that some rule may object to: not ASCII, NUL, + or #? */
+static uint64_t suspect(const char *at)
 {
     const uint64_t ones = 0x0101010101010101u;
-    uint64_t word, bad = 0;
-    size_t i = 0;
+    uint64_t word;
 
-    if (name.len == 0 || name.len >= TOPIC_LEVELS_MAX)
+    memcpy(&word, at, sizeof word);
+    return (word & 0x8080808080808080u) | zero_bytes(word) | zero_bytes(word ^ '#' * ones) |
+           zero_bytes(word ^ '+' * ones);
+}
+
+/* Is it, seen eight bytes at a time, a name of plain ASCII that no rule can object to?
+ * Long enough for a word, and short enough to have no more than TOPIC_LEVELS_MAX levels. */
+static bool name_is_plain(struct str name)
+{
+    if (name.len < 8 || name.len >= TOPIC_LEVELS_MAX)
         return false;
-    while (i < name.len) {
-        size_t n = name.len - i;
-        if (n >= sizeof word) {
-            memcpy(&word, name.ptr + i, sizeof word);
-            i += sizeof word;
-        } else {
-            word = 'a' * ones;
-            for (uint8_t *at = (uint8_t *)&word; i < name.len; i++)
-                *at++ = (uint8_t)name.ptr[i];
-        }
-        bad |= (word & 0x8080808080808080u) | zero_bytes(word) | zero_bytes(word ^ '#' * ones) |
-               zero_bytes(word ^ '+' * ones);
-    }
+    uint64_t bad = suspect(name.ptr + name.len - 8);
+    for (size_t i = 0; i + 8 < name.len; i += 8)
+        bad |= suspect(name.ptr + i);
     return bad == 0;
 }
 
@@ -86,10 +83,7 @@ int publish_decode(struct wire_reader *r, uint8_t head, struct mqtt_packet *ret_
             return r->err;
     } else {
         r->at += r->version == MQTT_5;
-        ret_publish->props.present = 0;
-        ret_publish->props.raw = (struct str){ NULL, 0 };
-        ret_publish->props.user = NULL;
-        ret_publish->props.user_count = 0;
+        props_empty(&ret_publish->props);
     }
     ret_packet->kind = MQTT_PUBLISH;
     ret_publish->topic = topic;

@@ -181,13 +181,13 @@ END_TEST
 
 START_TEST(variables_that_platforms_inject_are_a_warning_only)
 {
-    static const char *const env[] = { "PLEXUS_SERVICE_HOST=10.0.0.1", "PLEXUS_LOG_JSON=maybe",
-                                       NULL };
+    static const char *const env[] = { "PLEXUS_SERVICE_HOST=10.0.0.1", "PLEXUS_MQTT_PORT=1",
+                                       "PLEXUS_LOG_JSON=maybe", NULL };
     struct fixture f;
 
     open_case(&f);
     ck_assert_int_eq(config_load_env(&f.config, env, &f.report), ERR_INVALID);
-    EXPECT(&f, "PLEXUS_SERVICE_HOST: no key of the configuration, ignored",
+    EXPECT(&f, "PLEXUS_MQTT_PORT: no key of the configuration, ignored",
            "PLEXUS_LOG_JSON: log.json: found \"maybe\", allowed: true or false");
     ck_assert(f.report.problems.at[0].warning);
     ck_assert_uint_eq(f.report.errors, 1);
@@ -249,7 +249,8 @@ START_TEST(strangers_come_in_from_outside_only_where_somebody_wrote_so)
     ck_assert_int_eq(config_check(&f.config, &f.report), ERR_OK);
     ck_assert(!config_core(&f.config).deny_anonymous);
     config_set(&f.config, "security.allow_anonymous", "false", false, "--set", &f.report);
-    ck_assert_int_eq(config_check(&f.config, &f.report), ERR_OK);
+    ck_assert_int_eq(config_check(&f.config, &f.report), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(f.report.problems.at[0].text, "nobody may enter"));
     ck_assert(config_core(&f.config).deny_anonymous);
     close_case(&f);
 }

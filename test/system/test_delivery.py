@@ -82,17 +82,19 @@ def test_paho_delivers_exactly_once_and_in_order(line, topic, version, qos, way,
         subscriber.expect_silence()
 
 
-@EVERY_QOS
-@WAYS
-@TRANSPORTS
-def test_a_megabyte_arrives_intact(line, topic, qos, way, transport):
+@pytest.mark.parametrize("way, qos, transport", [
+    ("near", 0, "tcp"), ("near", 2, "tcp"), ("far", 0, "tcp"), ("far", 1, "tcp"),
+    ("far", 2, "tcp"),
+    # Once is enough: Paho's WebSocket client takes half a minute over it.
+    ("far", 1, "websockets")])
+def test_a_megabyte_arrives_intact(line, topic, way, qos, transport):
     source, sink = ends(line, way)
-    payload = os.urandom(1 << 20)
+    payload = os.urandom(1_000_000)
     with Client(sink, V5, transport) as subscriber, Client(source, V5, transport) as publisher:
         subscriber.subscribe(topic + "/#", qos)
         await_probe(publisher, subscriber, topic)
-        publisher.publish(topic, payload, qos)
-        assert subscriber.receive(60).payload == payload
+        publisher.publish(topic, payload, qos, wait=False)
+        assert subscriber.receive(90).payload == payload
         subscriber.expect_silence()
 
 
@@ -119,7 +121,7 @@ def plexus(broker, transport, *words):
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 def test_the_plexus_program_publishes_and_subscribes(line, topic, qos, version, transport):
     edge, _, cloud = line
-    env = {**os.environ, **brokers.SANITIZER_ENV}
+    env = brokers.CLIENT_ENV
     sub = plexus(cloud, transport, "sub", "-V", version, "-q", str(qos), "-t", topic + "/#")
 
     def pub(name, text):

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The broker's inside: what the files that handle its events share. One struct core holds
+ * everything; out and now_ms are those of the step that runs. */
+#pragma once
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/wheel.h"
+#include "core/ack_queue.h"
+#include "core/conn.h"
+#include "core/core.h"
+#include "core/effects.h"
+#include "core/retained.h"
+#include "core/session.h"
+#include "core/sub_index.h"
+
+/* What a fan-out must know of a session, in one place: 16 bytes, by session_id. */
+enum route_flag {
+    ROUTE_UP = 1,        /* attached */
+    ROUTE_CONGESTED = 2, /* nothing of QoS 0 may go */
+    ROUTE_LIMITED = 4,   /* the client set a Maximum Packet Size */
+};
+
+struct route {
+    struct session *session; /* NULL: the number is free */
+    conn_id conn;
+    uint8_t flags;
+};
+
+struct core {
+    struct core_config config;
+    uint64_t now_ms;
+    struct core_out *out;   /* of the step that runs, else NULL */
+    struct hash_key id_key; /* for client ids, which strangers choose */
+    struct map sessions;    /* by client id */
+    struct {
+        VEC(struct route);
+    } routes; /* by session_id */
+    struct {
+        VEC(session_id);
+    } free_ids;
+    struct {
+        VEC(struct conn *);
+    } conns; /* by conn_id */
+    struct sub_index *index;
+    struct retained retained;
+    struct wheel conn_wheel;
+    struct wheel session_wheel;
+    struct ack_queue acks;
+    struct buf scratch;     /* properties, filters, reasons while a packet is handled */
+    uint64_t token;         /* of the last durable operation */
+    uint64_t durable_token; /* the store has come so far */
+    uint64_t session_number;
+    uint64_t assigned_ids;
+    uint32_t conn_serial;
+    struct core_stats stats; /* gauges that are counted elsewhere stay 0 */
+};
+
+/* Ask the store for something; gives it the next token. */
+void core_store(struct core *core, struct durable_op op);
+
+/* Memory ran out: the caller of the step is told. */
+static inline void core_failed(struct core *core)
+{
+    core->out->failed = true;
+}
+
+/* ---- packets; conn is CONN_UP but for on_connect ---- */
+
+void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect);
+void on_publish(struct core *core, struct conn *conn, const struct mqtt_publish *publish);
+void on_puback(struct core *core, struct conn *conn, const struct mqtt_puback *puback);
+void on_pubrec(struct core *core, struct conn *conn, const struct mqtt_puback *pubrec);
+void on_pubrel(struct core *core, struct conn *conn, const struct mqtt_puback *pubrel);
+void on_pubcomp(struct core *core, struct conn *conn, const struct mqtt_puback *pubcomp);
+void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscribe *subscribe);
+void on_unsubscribe(struct core *core, struct conn *conn, const struct mqtt_unsubscribe *packet);
+void on_disconnect(struct core *core, struct conn *conn, const struct mqtt_disconnect *packet);
+
+/* The store came so far. */
+void on_durable(struct core *core, uint64_t token);
+
+/* ---- acknowledgements to clients ---- */
+
+/* Acknowledge; what must be durable first is what the store was asked for since token
+ * before. Answers of one connection keep their order. [MQTT-4.6.0-2] */
+void ack_after(struct core *core, struct conn *conn, enum mqtt_kind kind,
+               const struct mqtt_puback *ack, uint64_t before);
+
+/* ---- deliver.c: from messages to sends ---- */
+
+/* Give the message to everyone here who wants it. */
+void deliver(struct core *core, struct message *message, uint64_t topic_hash);
+
+/* Publish what was accepted here: keep it if it is to be retained, deliver it, offer it
+ * to the mesh. Of the message a reference is taken where needed. */
+void publish_here(struct core *core, struct message *message);
+
+/* Give one message to one session, QoS 0 or more. */
+void deliver_to(struct core *core, struct session *session, struct message *message,
+                const struct copy *copy);
+
+/* Send what the session's outbox holds and the client's window and path allow. */
+void deliver_more(struct core *core, struct session *session);
+
+/* Seconds until the message expires, rounded up. Only when it does. */
+uint32_t message_expiry_s(const struct message *message, uint64_t now_ms);
+
+/* ---- retaining.c ---- */
+
+/* Is there room to retain the message? */
+bool retaining_has_room(const struct core *core, const struct message *message);
+
+/* Keep a message that is to be retained, or delete what is if it is empty. */
+void retaining_apply(struct core *core, struct message *message);
+
+/* Send the retained messages that match a new subscription. */
+void retaining_send(struct core *core, struct session *session, struct str filter,
+                    const struct sub_entry *entry);
+
+/* Delete retained messages whose time is over. */
+void retaining_expire(struct core *core);
+
+/* ---- subscribing.c ---- */
+
+/* Add or replace a subscription and tell store and mesh. *ret_existed: it was replaced.
+ * ERR_OK or ERR_NOMEM (nothing changed). */
+int subscription_put(struct core *core, struct session *session, struct str filter,
+                     struct sub_entry entry, bool *ret_existed);
+
+/* Remove a subscription; false if there is none. */
+bool subscription_remove(struct core *core, struct session *session, struct str filter);
+
+/* Remove all of a session that ends; the store is told of the end itself. */
+void subscription_remove_all(struct core *core, struct session *session);
+
+/* The session no longer outlives its connection: neither do its subscriptions. */
+void subscription_weaken_all(struct core *core, struct session *session);

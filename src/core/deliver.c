@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From one message to the sends of all who want it. The loop over QoS 0 subscribers is the
+ * broker's hottest: it touches the index's entry, the session's route and one send. */
+#include "base/err.h"
+#include "core/broker.h"
+
+#include <stdlib.h>
+
+uint32_t message_expiry_s(const struct message *message, uint64_t now_ms)
+{
+    if (message->expires_ms <= now_ms)
+        return 0;
+    uint64_t left_s = (message->expires_ms - now_ms + 999) / 1000;
+    return left_s > UINT32_MAX ? UINT32_MAX : (uint32_t)left_s;
+}
+
+/* The bytes of a message that clients pay for. */
+static uint64_t content_bytes(const struct message *message)
+{
+    return (uint64_t)message->topic_len + message->props_len + message->payload_len;
+}
+
+static void count_out(struct core *core, const struct message *message, uint8_t qos, uint64_t count)
+{
+    core->stats.messages_out += count;
+    core->stats.publishes_out[qos] += count;
+    core->stats.bytes_out += content_bytes(message) * count;
+}
+
+/* Would the PUBLISH be larger than the client takes? [MQTT-3.1.2-24] */
+static bool too_large(const struct core *core, const struct conn *conn,
+                      const struct message *message, const struct copy *copy)
+{
+    struct delivery delivery = {
+        .version = (enum mqtt_version)conn->version,
+        .qos = copy->qos,
+        .retain = copy->retain,
+        .packet_id = copy->qos ? 1 : 0,
+        .has_expiry = message->expires_ms != MESSAGE_NEVER,
+        .sub_ids = core->out->sub_ids.at + copy->sub_ids_at,
+        .sub_id_count = copy->sub_id_count,
+    };
+
+    return message_head(message, &delivery, NULL) + message->payload_len > conn->packet_max;
+}
+
+/* Put the PUBLISH into the effects; false when out of memory. */
+static inline bool send_message(struct core *core, conn_id conn, struct message *message,
+                                const struct copy *copy)
+{
+    bool expires = message->expires_ms != MESSAGE_NEVER;
+    struct core_send *send = effects_send(core->out);
+
+    if (!send)
+        return false;
+    *send = (struct core_send){
+        .kind = CORE_SEND_MESSAGE,
+        .qos = copy->qos & 3,
+        .retain = copy->retain,
+        .has_expiry = expires,
+        .conn = conn,
+        .message = message_ref(message),
+        .expiry_s = expires ? message_expiry_s(message, core->now_ms) : 0,
+        .sub_ids_at = copy->sub_ids_at,
+        .sub_id_count = copy->sub_id_count,
+    };
+    return true;
+}
+
+/* QoS 0 to a session that is away, congested or choosy: never queued. */
+static bool may_send(struct core *core, const struct route *route, const struct message *message,
+                     const struct copy *copy)
+{
+    if (!(route->flags & ROUTE_UP))
+        return false;
+    bool dropped =
+        route->flags & ROUTE_CONGESTED ||
+        ((route->flags & ROUTE_LIMITED) && too_large(core, route->session->conn, message, copy));
+    if (dropped)
+        session_dropped(core, route->session);
+    return !dropped;
+}
+
+/* ---- the outbox's flow ---- */
+
+/* A message that waited leaves the queue, sent or not. */
+static void unqueue(struct core *core, struct outbox *box, const struct outbox_entry *entry)
+{
+    size_t size = message_size(entry->message);
+
+    box->waiting_bytes -= size;
+    core->stats.queued--;
+    core->stats.queued_bytes -= size;
+    box->fresh++;
+}
+
+/* A message that waited will not be sent: its time is over, or the client can't take it. */
+static void skip(struct core *core, struct session *session, uint64_t seq)
+{
+    struct outbox *box = session->outbox;
+
+    if (outbox_at(box, seq)->state == OUTBOX_WAITING)
+        unqueue(core, box, outbox_at(box, seq));
+    box->next = seq + 1;
+    outbox_done(box, seq);
+    if (session->persistent)
+        core_store(core, (struct durable_op){
+                             .kind = DURABLE_QUEUE_DEL, .session = session->number, .seq = seq });
+    session_dropped(core, session);
+}
+
+/* The copy that an entry stands for, its identifiers put into the effects. */
+static bool entry_copy(struct core *core, const struct outbox_entry *entry, struct copy *ret_copy)
+{
+    const uint32_t *ids = entry->sub_id_count > 1 ? entry->sub_ids : &entry->sub_id;
+
+    *ret_copy = (struct copy){ .qos = entry->qos,
+                               .retain = entry->retain,
+                               .sub_id_count = entry->sub_id_count,
+                               .sub_ids_at = (uint32_t)core->out->sub_ids.len };
+    for (uint16_t i = 0; i < entry->sub_id_count; i++) {
+        uint32_t *slot = vec_push(&core->out->sub_ids);
+        if (!slot) {
+            core_failed(core);
+            return false;
+        }
+        *slot = ids[i];
+    }
+    return true;
+}
+
+/* Send the message at next; false when out of memory. [MQTT-4.3.2-1] [MQTT-4.3.3-1] */
+static bool send_next(struct core *core, struct session *session)
+{
+    struct outbox *box = session->outbox;
+    struct outbox_entry *entry = outbox_at(box, box->next);
+    struct copy copy;
+
+    if (!entry_copy(core, entry, &copy))
+        return false;
+    bool again = entry->state == OUTBOX_SENT;
+    if ((!again && entry->message->expires_ms <= core->now_ms) ||
+        (session->conn->packet_max != UINT32_MAX &&
+         too_large(core, session->conn, entry->message, &copy))) {
+        skip(core, session, box->next); /* [MQTT-3.3.2-5] [MQTT-3.1.2-25] */
+        return true;
+    }
+    if (!send_message(core, session->conn->id, entry->message, &copy))
+        return false;
+    struct core_send *send = &core->out->sends.at[core->out->sends.len - 1];
+    send->packet_id = outbox_packet_id(box->next);
+    send->dup = again; /* [MQTT-3.3.1-1] */
+    if (!again) {
+        unqueue(core, box, entry);
+        if (session->persistent)
+            core_store(core, (struct durable_op){ .kind = DURABLE_QUEUE_SENT,
+                                                  .session = session->number,
+                                                  .seq = box->next,
+                                                  .packet_id = send->packet_id });
+    }
+    entry->state = OUTBOX_SENT;
+    box->next++;
+    box->inflight++;
+    core->stats.inflight++;
+    count_out(core, entry->message, entry->qos, 1);
+    return true;
+}
+
+/* PUBREL again on a new connection. [MQTT-4.4.0-1] */
+static void release_next(struct core *core, struct session *session)
+{
+    struct outbox *box = session->outbox;
+    struct mqtt_puback pubrel = { .packet_id = outbox_packet_id(box->next) };
+
+    effects_ack(core->out, session->conn->id, (enum mqtt_version)session->conn->version, &pubrel,
+                MQTT_PUBREL);
+    box->next++;
+    box->inflight++;
+    core->stats.inflight++;
+}
+
+void deliver_more(struct core *core, struct session *session)
+{
+    struct outbox *box = session->outbox;
+    const struct conn *conn = session->conn;
+
+    if (!box || !conn)
+        return;
+    while (box->next < box->tail) {
+        uint8_t state = outbox_at(box, box->next)->state;
+        if (state == OUTBOX_DONE) {
+            box->next++;
+        } else if (state == OUTBOX_RECEIVED) {
+            release_next(core, session);
+        } else if (conn->congested || box->inflight >= conn->window) {
+            return; /* [MQTT-3.3.4-9] */
+        } else if (box->next - box->head >= OUTBOX_IDS) {
+            return; /* every identifier is in use [MQTT-2.2.1-4] */
+        } else if (!send_next(core, session)) {
+            return;
+        }
+    }
+}
+
+/* May one more message wait for the session? */
+static bool has_room(const struct core *core, const struct outbox *box,
+                     const struct message *message)
+{
+    return outbox_waiting(box) < core->config.queue_messages_max &&
+           box->waiting_bytes + message_size(message) <= core->config.queue_bytes_max;
+}
+
+static void enqueue(struct core *core, struct session *session, struct message *message,
+                    const struct copy *copy)
+{
+    const struct conn *conn = session->conn;
+    struct outbox *box = session->outbox;
+
+    if (!box && !(box = session->outbox = calloc(1, sizeof *box))) {
+        core_failed(core);
+        session_dropped(core, session);
+        return;
+    }
+    bool at_once =
+        conn && !conn->congested && box->next == box->tail && box->inflight < conn->window;
+    if (!at_once && !has_room(core, box, message)) {
+        session_dropped(core, session);
+        return;
+    }
+    if (outbox_push(box, message, copy, core->out->sub_ids.at + copy->sub_ids_at)) {
+        core_failed(core);
+        session_dropped(core, session);
+        return;
+    }
+    core->stats.queued++;
+    core->stats.queued_bytes += message_size(message);
+    if (session->persistent)
+        core_store(core,
+                   (struct durable_op){
+                       .kind = DURABLE_QUEUE_PUT,
+                       .session = session->number,
+                       .seq = box->tail - 1,
+                       .message = message,
+                       .qos = copy->qos,
+                       .options = copy->retain,
+                       .sub_id = copy->sub_id_count ? core->out->sub_ids.at[copy->sub_ids_at] : 0,
+                   });
+    deliver_more(core, session);
+}
+
+/* ---- the fan-out ---- */
+
+void deliver_to(struct core *core, struct session *session, struct message *message,
+                const struct copy *copy)
+{
+    const struct route *route = &core->routes.at[session->id];
+
+    if (copy->qos > 0)
+        enqueue(core, session, message, copy);
+    else if (may_send(core, route, message, copy) && send_message(core, route->conn, message, copy))
+        count_out(core, message, 0, 1);
+}
+
+/* Is this the publisher, who doesn't want its own? [MQTT-3.8.3-3] */
+static inline bool is_own(const struct core *core, const struct sub_entry *entry,
+                          const struct message *message)
+{
+    return entry->no_local && message->publisher &&
+           core->routes.at[entry->session].session->number == message->publisher;
+}
+
+static inline uint8_t lower_qos(uint8_t a, uint8_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Several subscriptions of one session match, or one with an identifier: one copy at the
+ * highest QoS with all identifiers. Returns where the next session begins.
+ * [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] */
+static const struct sub_entry *deliver_group(struct core *core, struct message *message,
+                                             const struct sub_entry *at,
+                                             const struct sub_entry *end)
+{
+    struct copy copy = { .sub_ids_at = (uint32_t)core->out->sub_ids.len };
+    session_id id = at->session;
+    bool wanted = false;
+
+    for (; at < end && at->session == id; at++) {
+        if (is_own(core, at, message))
+            continue;
+        wanted = true;
+        copy.qos = at->qos > copy.qos ? at->qos : copy.qos;
+        copy.retain |= at->retain_as_published && message->retain;
+        if (at->sub_id == 0)
+            continue;
+        uint32_t *slot = vec_push(&core->out->sub_ids);
+        if (!slot) {
+            core_failed(core);
+            continue;
+        }
+        *slot = at->sub_id;
+        copy.sub_id_count++;
+    }
+    copy.qos = lower_qos(copy.qos, message->qos);
+    if (wanted)
+        deliver_to(core, core->routes.at[id].session, message, &copy);
+    return at;
+}
+
+void deliver(struct core *core, struct message *message, uint64_t topic_hash)
+{
+    size_t count;
+    const struct sub_entry *at =
+        sub_index_match(core->index, message_topic(message), topic_hash, &count);
+    uint64_t sent = 0;
+
+    if (count == SIZE_MAX) {
+        core_failed(core);
+        return;
+    }
+    for (const struct sub_entry *end = at + count; at < end;) {
+        if (at->sub_id || (at + 1 < end && at[1].session == at->session)) {
+            at = deliver_group(core, message, at, end);
+            continue;
+        }
+        const struct sub_entry *entry = at++;
+        if (is_own(core, entry, message))
+            continue;
+        const struct route *route = &core->routes.at[entry->session];
+        struct copy copy = { .qos = lower_qos(entry->qos, message->qos),
+                             .retain = entry->retain_as_published && message->retain };
+        if (copy.qos > 0)
+            enqueue(core, route->session, message, &copy);
+        else if (route->flags == ROUTE_UP || may_send(core, route, message, &copy))
+            sent += send_message(core, route->conn, message, &copy);
+    }
+    count_out(core, message, 0, sent);
+}
+
+void publish_here(struct core *core, struct message *message)
+{
+    if (message->retain)
+        retaining_apply(core, message);
+    deliver(core, message, message->topic_hash);
+    if (message->data[2] != '$')
+        effects_forward(core->out, message);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SUBSCRIBE and UNSUBSCRIBE: a reason for every entry. [MQTT5 3.8] [MQTT5 3.10] */
+#include "base/err.h"
+#include "core/broker.h"
+#include "core/reserved.h"
+#include "topic/topic.h"
+
+/* May the session have this subscription? REASON_SUCCESS, or why not. */
+static uint8_t judge(const struct core *core, const struct session *session, struct str text,
+                     const struct mqtt_sub_options *options)
+{
+    struct topic_share share;
+
+    if (topic_share_parse(text, &share))
+        return REASON_TOPIC_FILTER_INVALID;
+    if (share.group.len) /* no local on a shared subscription is no MQTT [MQTT-3.8.3-4] */
+        return options->no_local ? REASON_PROTOCOL_ERROR
+                                 : REASON_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+    if (filter_is_reserved(text))
+        return REASON_NOT_AUTHORIZED;
+    if (session->filter_count < core->config.subscriptions_max)
+        return REASON_SUCCESS;
+    filter_id id = sub_index_find(core->index, text);
+    bool replaces = id != FILTER_NONE && sub_index_entry(core->index, id, session->id);
+    return replaces ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+}
+
+/* One entry; its reason code. *ret_send: what is retained is to be sent. */
+static uint8_t subscribe_one(struct core *core, struct session *session, struct str filter,
+                             const struct mqtt_sub_options *options, uint32_t sub_id,
+                             bool *ret_send)
+{
+    struct sub_entry entry = { .sub_id = sub_id,
+                               .qos = options->qos,
+                               .no_local = options->no_local,
+                               .retain_as_published = options->retain_as_published,
+                               .retain_handling = options->retain_handling & 3 };
+    uint8_t reason = judge(core, session, filter, options);
+    bool existed;
+
+    *ret_send = false;
+    if (reason)
+        return reason;
+    if (subscription_put(core, session, filter, entry, &existed)) {
+        core_failed(core);
+        return REASON_QUOTA_EXCEEDED;
+    }
+    /* [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
+    *ret_send = options->retain_handling == 0 || (options->retain_handling == 1 && !existed);
+    return options->qos; /* [MQTT-3.8.4-7] */
+}
+
+static uint32_t subscription_identifier(const struct conn *conn, const struct props *props)
+{
+    bool has = conn->version == MQTT_5 && props_has(props, PROP_SUBSCRIPTION_IDENTIFIER);
+
+    return has ? props->subscription_identifier : 0;
+}
+
+/* The retained messages of the entries whose reason says that they were granted. */
+static void send_retained(struct core *core, struct conn *conn,
+                          const struct mqtt_subscribe *subscribe, const struct buf *marks)
+{
+    struct sub_entry entry = { .sub_id = subscription_identifier(conn, &subscribe->props) };
+    struct mqtt_sub_options options;
+    struct str list = subscribe->list, filter;
+
+    for (size_t i = 0; i < marks->len; i++) {
+        if (!mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options))
+            return;
+        entry.qos = options.qos;
+        entry.no_local = options.no_local;
+        if (marks->data[i])
+            retaining_send(core, conn->session, filter, &entry);
+    }
+}
+
+void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscribe *subscribe)
+{
+    struct mqtt_packet packet = { .kind = MQTT_SUBACK, .suback.packet_id = subscribe->packet_id };
+    uint32_t sub_id = subscription_identifier(conn, &subscribe->props);
+    struct buf reasons = { 0 }, marks = { 0 };
+    struct mqtt_sub_options options;
+    struct str list = subscribe->list, filter;
+    bool send;
+
+    while (mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options)) {
+        uint8_t reason = subscribe_one(core, conn->session, filter, &options, sub_id, &send);
+        if (reason == REASON_PROTOCOL_ERROR) {
+            conn_close(core, conn, REASON_PROTOCOL_ERROR);
+            goto out;
+        }
+        if (reason >= 0x80 && conn->version != MQTT_5)
+            reason = REASON_UNSPECIFIED_ERROR; /* [MQTT-3.9.3-2] of 3.1.1 */
+        buf_append_u8(&reasons, reason);
+        buf_append_u8(&marks, send);
+    }
+    if (reasons.failed || marks.failed) {
+        core_failed(core);
+        conn_close(core, conn, REASON_SERVER_BUSY);
+        goto out;
+    }
+    packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
+    effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &packet);
+    send_retained(core, conn, subscribe, &marks);
+out:
+    buf_finish(&reasons);
+    buf_finish(&marks);
+}
+
+void on_unsubscribe(struct core *core, struct conn *conn,
+                    const struct mqtt_unsubscribe *unsubscribe)
+{
+    struct mqtt_packet packet = { .kind = MQTT_UNSUBACK,
+                                  .suback.packet_id = unsubscribe->packet_id };
+    struct buf reasons = { 0 };
+    struct str list = unsubscribe->list, filter;
+
+    while (mqtt_unsubscribe_next(&list, &filter)) {
+        bool existed = subscription_remove(core, conn->session, filter);
+        buf_append_u8(&reasons, existed ? REASON_SUCCESS : REASON_NO_SUBSCRIPTION_EXISTED);
+    }
+    if (reasons.failed) {
+        core_failed(core);
+        conn_close(core, conn, REASON_SERVER_BUSY);
+    } else {
+        packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.11.3-1] [MQTT-3.10.4-6] */
+        effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &packet);
+    }
+    buf_finish(&reasons);
+}

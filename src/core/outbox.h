@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An outbox holds the QoS 1 and 2 messages on their way to one client, in order: first
+ * those in flight, then those that wait. It is one ring; a message's place in the session's
+ * history, its seq, also gives its packet identifier, so that an acknowledgement finds its
+ * message without a search and retransmission keeps the original order. [MQTT-4.4.0-1]
+ * [MQTT-4.6.0-1]
+ *
+ *     head            next            fresh           tail
+ *      | sent on this  | sent on an    | never sent    |
+ *      | connection    | earlier one   |               |
+ */
+#pragma once
+
+#include "mqtt/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum outbox_state {
+    OUTBOX_WAITING,  /* not sent yet */
+    OUTBOX_SENT,     /* PUBLISH sent; PUBACK or PUBREC awaited */
+    OUTBOX_RECEIVED, /* PUBREC came; PUBCOMP awaited */
+    OUTBOX_DONE,     /* nothing left to do; waits for earlier ones to leave */
+};
+
+/* Packet identifiers run from 1 to this and then again. */
+enum { OUTBOX_IDS = 65535 };
+
+struct outbox_entry {
+    struct message *message; /* a reference; NULL once received or done */
+    union {
+        uint32_t sub_id;   /* sub_id_count 1 */
+        uint32_t *sub_ids; /* sub_id_count above 1: on the heap */
+    };
+    uint16_t sub_id_count;
+    uint8_t state; /* enum outbox_state */
+    uint8_t qos : 2;
+    uint8_t retain : 1;
+};
+
+struct outbox {
+    struct outbox_entry *ring;
+    uint32_t cap;      /* 0 or a power of two */
+    uint32_t inflight; /* sent on this connection and not done */
+    uint64_t head, next, fresh, tail;
+    uint64_t waiting_bytes; /* of messages from fresh on */
+};
+
+/* How one message goes to one session. */
+struct copy {
+    uint8_t qos;
+    bool retain;
+    uint16_t sub_id_count;
+    uint32_t sub_ids_at; /* in core_out.sub_ids */
+};
+
+/* Give all references back and free the memory. Accepts NULL. */
+void outbox_free(struct outbox *box);
+
+/* Put a message at the tail; takes a reference. sub_ids: copy->sub_id_count numbers. ERR_OK
+ * or ERR_NOMEM (nothing changed). */
+int outbox_push(struct outbox *box, struct message *message, const struct copy *copy,
+                const uint32_t *sub_ids);
+
+/* The entry at a place in [head, tail). */
+static inline struct outbox_entry *outbox_at(const struct outbox *box, uint64_t seq)
+{
+    return &box->ring[seq & (box->cap - 1)];
+}
+
+/* The packet identifier of a place. */
+static inline uint16_t outbox_packet_id(uint64_t seq)
+{
+    return (uint16_t)(seq % OUTBOX_IDS + 1);
+}
+
+/* Messages that were never sent. */
+static inline uint64_t outbox_waiting(const struct outbox *box)
+{
+    return box->tail - box->fresh;
+}
+
+/* The place of a message that was sent with this identifier and is not done; false when
+ * there is none. */
+bool outbox_find(const struct outbox *box, uint16_t packet_id, uint64_t *ret_seq);
+
+/* The entry's message is no longer needed: give it back. */
+void outbox_entry_release(struct outbox_entry *entry);
+
+/* The entry at seq has nothing left to do; those at the head that are done leave. */
+void outbox_done(struct outbox *box, uint64_t seq);
+
+/* The connection is gone: what was sent on it will be sent again. */
+void outbox_rewind(struct outbox *box);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of retained messages around the tree that holds them: limits, the store's
+ * records, and who gets them. [MQTT5 3.3.1.3] */
+#include "base/err.h"
+#include "core/broker.h"
+
+bool retaining_has_room(const struct core *core, const struct message *message)
+{
+    const struct retained *retained = &core->retained;
+
+    if (message->payload_len == 0)
+        return true;
+    const struct message *old = retained_find(retained, message_topic(message));
+    uint64_t bytes = retained->bytes + message_size(message) - (old ? message_size(old) : 0);
+    return retained->count + (old ? 0 : 1) <= core->config.retained_max &&
+           bytes <= core->config.retained_bytes_max;
+}
+
+static void forget(struct core *core, struct str topic)
+{
+    /* The record goes first: the topic may be the retained message's own text. */
+    core_store(core, (struct durable_op){ .kind = DURABLE_RETAIN_DEL, .text = topic });
+    retained_remove(&core->retained, topic);
+}
+
+void retaining_apply(struct core *core, struct message *message)
+{
+    struct str topic = message_topic(message);
+
+    if (message->payload_len == 0) { /* [MQTT-3.3.1-6] [MQTT-3.3.1-7] */
+        if (retained_find(&core->retained, topic))
+            forget(core, topic);
+        return;
+    }
+    if (!retaining_has_room(core, message)) {
+        core->stats.messages_dropped++;
+        return;
+    }
+    if (retained_put(&core->retained, message)) {
+        core_failed(core);
+        return;
+    }
+    core_store(core, (struct durable_op){ .kind = DURABLE_RETAIN_PUT, .message = message });
+}
+
+void retaining_send(struct core *core, struct session *session, struct str filter,
+                    const struct sub_entry *entry)
+{
+    struct retained_walk walk;
+    struct message *message;
+
+    if (core->retained.count == 0)
+        return;
+    retained_walk(&walk, &core->retained, filter);
+    while ((message = retained_walk_next(&walk))) {
+        if (message->expires_ms <= core->now_ms)
+            continue;
+        if (entry->no_local && message->publisher == session->number)
+            continue;
+        struct copy copy = { .qos = entry->qos < message->qos ? entry->qos : message->qos,
+                             .retain = true, /* [MQTT-3.3.1-8] */
+                             .sub_ids_at = (uint32_t)core->out->sub_ids.len };
+        uint32_t *slot = entry->sub_id ? vec_push(&core->out->sub_ids) : NULL;
+        if (slot) {
+            *slot = entry->sub_id;
+            copy.sub_id_count = 1;
+        }
+        deliver_to(core, session, message, &copy);
+    }
+}
+
+void retaining_expire(struct core *core)
+{
+    struct message *message;
+
+    while ((message = retained_expired(&core->retained, core->now_ms)))
+        forget(core, message_topic(message));
+}

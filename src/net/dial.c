@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/dial.h"
+
+#include "base/str.h"
+#include "net/carrier.h"
+#include "net/handshake.h"
+#include "net/turn.h"
+#include "net/web.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dial {
+    uv_getaddrinfo_t lookup;
+    struct carrier *carrier; /* NULL: given up while the look-up runs */
+    char *host;
+    char *path;
+    uint16_t port;
+    bool tls;
+    bool looking;
+    bool opened; /* the WebSocket was open */
+    struct addrinfo *addresses, *next;
+    char address[INET6_ADDRSTRLEN + 16]; /* the one that is tried */
+};
+
+void dial_drop(struct dial *dial)
+{
+    if (!dial)
+        return;
+    dial->carrier = NULL;
+    if (dial->looking) { /* the look-up's callback frees */
+        uv_cancel((uv_req_t *)&dial->lookup);
+        return;
+    }
+    if (dial->addresses)
+        uv_freeaddrinfo(dial->addresses);
+    free(dial->host);
+    free(dial->path);
+    free(dial);
+}
+
+/* Take "wss://host:port/path" apart; port and path may be left out. */
+static bool parse_url(struct str url, struct dial *dial)
+{
+    bool tls = str_starts_with(url, STR("wss://"));
+
+    if (!tls && !str_starts_with(url, STR("ws://")))
+        return false;
+    struct str rest = str_slice(url, tls ? 6 : 5, url.len);
+    size_t slash = str_find(rest, '/', 0);
+    struct str host = str_slice(rest, 0, slash);
+    struct str path = slash < rest.len ? str_slice(rest, slash, rest.len) : STR("/mesh");
+    bool bracket = str_starts_with(host, STR("["));
+    size_t host_end = bracket ? str_find(host, ']', 0) : str_find(host, ':', 0);
+    size_t colon = str_find(host, ':', bracket ? host_end : 0);
+    long port = tls ? 443 : 80;
+
+    if (bracket && host_end == host.len)
+        return false;
+    if (colon < host.len) {
+        char digits[8], *end;
+        snprintf(digits, sizeof digits, "%.*s", STR_ARG(str_slice(host, colon + 1, host.len)));
+        port = strtol(digits, &end, 10);
+        if (*end || digits[0] < '0' || digits[0] > '9')
+            return false;
+    }
+    host = str_slice(host, bracket ? 1 : 0, host_end);
+    if (host.len == 0 || port < 1 || port > 65535)
+        return false;
+    dial->tls = tls;
+    dial->port = (uint16_t)port;
+    dial->host = str_to_c(host);
+    dial->path = str_to_c(path);
+    return dial->host && dial->path;
+}
+
+/* Connect to the next address; the answer comes to dial_callback. */
+static void connect_next(struct carrier *carrier)
+{
+    struct dial *dial = carrier->dial;
+    struct addrinfo *address = dial->next;
+
+    dial->next = address->ai_next;
+    if (getnameinfo(address->ai_addr, address->ai_addrlen, dial->address, sizeof dial->address,
+                    NULL, 0, NI_NUMERICHOST) != 0) {
+        carrier_end(carrier, "no usable address: %s", dial->host);
+        return;
+    }
+    struct lws_client_connect_info info = {
+        .context = carrier->net->web->context,
+        .vhost = carrier->net->web->dialler,
+        .address = dial->address,
+        .host = dial->host, /* also the name that a certificate must bear */
+        .port = dial->port,
+        .path = dial->path,
+        .protocol = "mqtt",
+        .local_protocol_name = "mqtt",
+        .ietf_version_or_minus_one = -1,
+        .ssl_connection = dial->tls ? LCCSCF_USE_SSL : 0,
+        .alpn = "http/1.1",
+        .opaque_user_data = carrier,
+        .pwsi = &carrier->wsi,
+    };
+
+    if (!lws_client_connect_via_info(&info))
+        carrier_gone(carrier, "cannot connect");
+}
+
+static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *addresses)
+{
+    struct dial *dial = lookup->data;
+    struct carrier *carrier = dial->carrier;
+
+    dial->looking = false;
+    dial->addresses = dial->next = addresses;
+    if (!carrier) {
+        dial_drop(dial);
+        return;
+    }
+    struct net *net = carrier->net;
+
+    turn_time(net);
+    if (carrier->phase != CARRIER_OPENING) /* it timed out meanwhile */
+        return;
+    if (status == UV_EAI_NONAME || status == UV_EAI_NODATA || (status == 0 && !addresses))
+        carrier_end(carrier, "name not found: %s", dial->host);
+    else if (status != 0)
+        carrier_end(carrier, "name not found: %s (%s)", dial->host, uv_strerror(status));
+    else
+        connect_next(carrier);
+    net_settle(net);
+}
+
+void dial_seed(struct net *net, uint32_t seed)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct carrier *carrier = carrier_new(net, seed);
+    struct dial *dial = carrier ? calloc(1, sizeof *dial) : NULL;
+
+    if (!carrier)
+        return; /* the mesh's own timer dials again */
+    if (!dial) {
+        carrier_end(carrier, "out of memory");
+        return;
+    }
+    carrier->dial = dial;
+    dial->carrier = carrier;
+    dial->lookup.data = dial;
+
+    struct str url = seed < net->config.seed_count ? net->config.seeds[seed] : STR("");
+
+    if (!parse_url(url, dial)) {
+        carrier_end(carrier, "not a broker's URL: %.*s", STR_ARG(url));
+        return;
+    }
+    int err = uv_getaddrinfo(&net->loop, &dial->lookup, on_looked_up, dial->host, NULL, &hints);
+
+    if (err)
+        carrier_end(carrier, "name not found: %s (%s)", dial->host, uv_strerror(err));
+    else
+        dial->looking = true;
+}
+
+bool dial_again(struct carrier *carrier)
+{
+    struct dial *dial = carrier->dial;
+
+    if (dial->opened || dial->looking || !dial->next || carrier->due_ms <= carrier->net->now_ms)
+        return false;
+    carrier->phase = CARRIER_OPENING;
+    buf_clear(&carrier->end);
+    connect_next(carrier);
+    return true;
+}
+
+static int on_failed(struct carrier *carrier, struct lws *wsi, const char *text)
+{
+    char words[256];
+    struct dial *dial = carrier->dial;
+    unsigned status = lws_http_client_http_response(wsi);
+
+    if (!text)
+        text = "connection failed";
+    fprintf(stderr, "DEBUG lws text=%s status=%u\n", text, status);
+    snprintf(words, sizeof words, "%s: %s", text, dial->address);
+    carrier_gone(carrier, words);
+    return 0;
+}
+
+int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t len)
+{
+    struct carrier *carrier = lws_get_opaque_user_data(wsi);
+    bool gone = reason == LWS_CALLBACK_CLIENT_CLOSED;
+
+    (void)user;
+    if (reason != LWS_CALLBACK_CLIENT_RECEIVE && reason != LWS_CALLBACK_CLIENT_WRITEABLE &&
+        reason != LWS_CALLBACK_CLIENT_ESTABLISHED && !gone &&
+        reason != LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+        return 0;
+    if (!carrier)
+        return gone ? 0 : -1;
+    struct net *net = carrier->net;
+
+    turn_time(net);
+    if (reason == LWS_CALLBACK_CLIENT_RECEIVE) {
+        carrier_receive(carrier, in, len);
+        return lws_get_opaque_user_data(wsi) ? 0 : -1;
+    }
+    if (reason == LWS_CALLBACK_CLIENT_WRITEABLE)
+        carrier_writable(carrier);
+    if (reason == LWS_CALLBACK_CLIENT_ESTABLISHED) {
+        carrier->dial->opened = true;
+        handshake_begin(carrier);
+    }
+    if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+        on_failed(carrier, wsi, in);
+    if (gone)
+        carrier_gone(carrier, "connection closed by peer");
+    net_settle(net);
+    return 0;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/http.h"
+
+#include "base/err.h"
+#include "net/listener.h"
+#include "net/turn.h"
+#include "net/web.h"
+#include "net/websocket.h"
+
+#include <string.h>
+
+enum { HTTP_CHUNK = 32 * 1024, HTTP_HEAD_MAX = 1024 };
+
+static void exchange_finish(struct http_exchange *exchange)
+{
+    if (!exchange)
+        return;
+    buf_finish(&exchange->path);
+    buf_finish(&exchange->query);
+    buf_finish(&exchange->authorization);
+    buf_finish(&exchange->body);
+    buf_finish(&exchange->response.body);
+    memset(exchange, 0, sizeof *exchange);
+}
+
+/* The method, and with it the request's target, stands in a header of its own. */
+static const char *method_of(struct lws *wsi, bool *ret_head)
+{
+    static const struct {
+        enum lws_token_indexes token;
+        const char *method;
+    } methods[] = {
+        { WSI_TOKEN_GET_URI, "GET" },         { WSI_TOKEN_HEAD_URI, "GET" },
+        { WSI_TOKEN_POST_URI, "POST" },       { WSI_TOKEN_PUT_URI, "PUT" },
+        { WSI_TOKEN_DELETE_URI, "DELETE" },   { WSI_TOKEN_PATCH_URI, "PATCH" },
+        { WSI_TOKEN_OPTIONS_URI, "OPTIONS" },
+    };
+
+    *ret_head = false;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (lws_hdr_total_length(wsi, methods[i].token) > 0) {
+            *ret_head = methods[i].token == WSI_TOKEN_HEAD_URI;
+            return methods[i].method;
+        }
+    }
+    return "";
+}
+
+/* Append a header's value. */
+static void copy_header(struct lws *wsi, enum lws_token_indexes token, struct buf *out)
+{
+    int len = lws_hdr_total_length(wsi, token);
+    uint8_t *at = len > 0 ? buf_reserve(out, (size_t)len + 1) : NULL;
+
+    if (at && lws_hdr_copy(wsi, (char *)at, len + 1, token) > 0)
+        buf_advance(out, (size_t)len);
+}
+
+static bool path_fits(const struct http_route *route, struct str path)
+{
+    struct str pattern = str_from_c(route->path);
+
+    if (pattern.len > 0 && pattern.ptr[pattern.len - 1] == '*')
+        return str_starts_with(path, str_slice(pattern, 0, pattern.len - 1));
+    return str_equal(pattern, path);
+}
+
+/* Let a route's handler answer; 404 where no path fits, 405 where only the method does not. */
+static void answer(struct lws *wsi, struct http_exchange *exchange)
+{
+    const struct net_config *config = &web_net(wsi)->config;
+    struct http_request request = {
+        .method = str_from_c(exchange->method),
+        .path = buf_str(&exchange->path),
+        .query = buf_str(&exchange->query),
+        .body = buf_str(&exchange->body),
+        .authorization = buf_str(&exchange->authorization),
+        .loopback = listener_peer_is_loopback(lws_get_socket_fd(wsi)),
+    };
+    struct http_response *response = &exchange->response;
+
+    *response = (struct http_response){ .status = 404, .content_type = "text/plain" };
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct http_route *route = &config->routes[i];
+        if (!path_fits(route, request.path))
+            continue;
+        response->status = 405;
+        if (!str_equal(str_from_c(route->method), request.method))
+            continue;
+        response->status = 200;
+        route->handler(config->route_context, &request, response);
+        return;
+    }
+    buf_printf(&response->body, response->status == 404 ? "not found\n" : "method not allowed\n");
+}
+
+static int done(struct lws *wsi, struct http_exchange *exchange)
+{
+    exchange_finish(exchange);
+    return lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+static int respond(struct lws *wsi, struct http_exchange *exchange)
+{
+    uint8_t head[LWS_PRE + HTTP_HEAD_MAX];
+    uint8_t *start = head + LWS_PRE, *at = start, *end = head + sizeof head - 1;
+
+    answer(wsi, exchange);
+    if (exchange->response.body.failed) {
+        buf_finish(&exchange->response.body);
+        exchange->response.status = 503;
+    }
+    struct http_response *response = &exchange->response;
+
+    if (lws_add_http_common_headers(wsi, (unsigned)response->status, response->content_type,
+                                    response->body.len, &at, end) != 0 ||
+        lws_finalize_write_http_header(wsi, start, &at, end) != 0)
+        return -1;
+    if (exchange->head || response->body.len == 0)
+        return done(wsi, exchange);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+static int send_body(struct lws *wsi, struct http_exchange *exchange)
+{
+    uint8_t chunk[LWS_PRE + HTTP_CHUNK];
+    size_t left = exchange->response.body.len - exchange->sent;
+    size_t len = left < HTTP_CHUNK ? left : HTTP_CHUNK;
+    bool last = len == left;
+
+    if (left == 0)
+        return 0;
+    memcpy(chunk + LWS_PRE, exchange->response.body.data + exchange->sent, len);
+    if (lws_write(wsi, chunk + LWS_PRE, len, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) !=
+        (int)len)
+        return -1;
+    exchange->sent += len;
+    if (last)
+        return done(wsi, exchange);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+static int on_request(struct lws *wsi, struct http_exchange *exchange, const char *path)
+{
+    char length[24];
+    bool head;
+    const char *method = method_of(wsi, &head);
+
+    exchange_finish(exchange);
+    exchange->method = method;
+    exchange->head = head;
+    buf_append(&exchange->path, path, strlen(path));
+    for (int i = 0;; i++) {
+        char part[512];
+        if (lws_hdr_copy_fragment(wsi, part, sizeof part, WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
+            break;
+        buf_printf(&exchange->query, "%s%s", i ? "&" : "", part);
+    }
+    copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, &exchange->authorization);
+    if (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
+        strtoull(length, NULL, 10) > 0)
+        return 0; /* the body comes first */
+    return respond(wsi, exchange);
+}
+
+static int on_body(struct lws *wsi, struct http_exchange *exchange, const void *in, size_t len)
+{
+    if (exchange->body.len + len > web_net(wsi)->config.http_body_bytes_max)
+        return -1;
+    buf_append(&exchange->body, in, len);
+    return exchange->body.failed ? -1 : 0;
+}
+
+/* An upgrade is refused here, where it can still be said why. */
+static int on_upgrade(struct lws *wsi, const char *to)
+{
+    int status = strcmp(to, "websocket") == 0 ? websocket_refusal(wsi) : 400;
+
+    if (status == 0)
+        return 0;
+    if (lws_return_http_status(wsi, (unsigned)status, NULL) != 0)
+        return -1;
+    return 1;
+}
+
+static void forget_listener(struct lws *wsi)
+{
+    struct listener *listener = lws_get_opaque_user_data(wsi);
+
+    if (listener)
+        listener->connections--;
+    lws_set_opaque_user_data(wsi, NULL);
+}
+
+int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t len)
+{
+    /* Most of libwebsockets' reasons do not concern us: a chain, not a switch over 90. */
+    if (reason == LWS_CALLBACK_HTTP)
+        return on_request(wsi, user, in);
+    if (reason == LWS_CALLBACK_HTTP_BODY)
+        return on_body(wsi, user, in, len);
+    if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION)
+        return respond(wsi, user);
+    if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
+        return send_body(wsi, user);
+    if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
+        return on_upgrade(wsi, in);
+    if (reason == LWS_CALLBACK_WSI_DESTROY)
+        forget_listener(wsi);
+    if (reason == LWS_CALLBACK_CLOSED_HTTP || reason == LWS_CALLBACK_HTTP_DROP_PROTOCOL)
+        exchange_finish(user);
+    return 0;
+}

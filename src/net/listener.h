@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A listener accepts connections on one address and hands them to what serves them. */
+#pragma once
+
+#include "base/buf.h"
+#include "net/net.h"
+
+#include <uv.h>
+
+enum { LISTENER_ADDRESS_MAX = 64 };
+
+struct listener {
+    struct net *net;
+    const struct listener_config *config;
+    uv_poll_t poll;
+    int fd;
+    bool open;
+    uint32_t connections;
+    char address[LISTENER_ADDRESS_MAX]; /* where it really listens */
+};
+
+/* Bind and accept from now on. ERR_OK, or ERR_IO and a line about it in errors. */
+int listener_open(struct net *net, struct listener *listener, const struct listener_config *config,
+                  struct buf *errors);
+
+/* Stop accepting everywhere; accepted connections stay. */
+void listener_close_all(struct net *net);
+
+/* The address of a socket's peer, "127.0.0.1:4711", or "-". */
+void listener_peer(int fd, char *out, size_t size);
+
+/* Is a socket's peer on this machine? */
+bool listener_peer_is_loopback(int fd);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The net is everything around a node that touches the outside: listeners, clients'
+ * connections over TCP and WebSocket, links to other brokers, HTTP, and time. It owns a
+ * libuv loop and the thread that runs it; it feeds events to the node and carries out the
+ * effects. The node and the store are borrowed. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "mesh/mesh.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct net;
+struct node;
+struct store;
+struct uv_loop_s;
+
+/* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh. */
+enum listener_kind { LISTENER_MQTT, LISTENER_WEB };
+
+struct listener_config {
+    const char *host; /* numeric address or name; NULL: 127.0.0.1 */
+    uint16_t port;    /* 0: any free one, see net_addresses */
+    enum listener_kind kind;
+    uint32_t connections_max; /* 0: no limit but that of open files */
+};
+
+/* ---- HTTP ---- */
+
+/* A request as a handler sees it. Everything is borrowed for the call. */
+struct http_request {
+    struct str method; /* "GET"; a HEAD request is shown as GET */
+    struct str path;   /* without the query, decoded */
+    struct str query;  /* "a=1&b=2" or empty */
+    struct str body;
+    struct str authorization; /* that header, or empty */
+    bool loopback;            /* the peer is on this machine */
+};
+
+/* The answer; starts as 200, text/plain, empty. content_type must be static. */
+struct http_response {
+    int status;
+    const char *content_type;
+    struct buf body;
+};
+
+/* Answers a request, on the net's thread, without blocking. */
+typedef void (*http_handler)(void *context, const struct http_request *request,
+                             struct http_response *response);
+
+/* A path that ends in * serves everything that starts so. The first that fits counts. */
+struct http_route {
+    const char *method;
+    const char *path;
+    http_handler handler;
+};
+
+/* ---- configuration ---- */
+
+/* A zero means the default. Listeners, routes, seeds and texts are borrowed for the net's
+ * whole life. */
+struct net_config {
+    const struct listener_config *listeners;
+    size_t listener_count;
+    const struct http_route *routes;
+    size_t route_count;
+    void *route_context;
+
+    uint32_t packet_bytes_max;          /* of a client; 1 MiB */
+    uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 64 KiB */
+    uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
+    uint32_t out_queue_bytes_hard_max;  /* plus one message: the connection is closed; 4 MiB */
+    uint32_t websocket_frame_bytes_max; /* 1 MiB and a bit: one packet of the largest size */
+    uint32_t http_header_bytes_max;     /* 8192 */
+    uint32_t http_body_bytes_max;       /* of a request; 256 KiB */
+    uint32_t connections_max;           /* open files to plan for; all that are allowed */
+    uint32_t link_timeout_ms;           /* until a dialled or accepted link is up; 10 s */
+    uint32_t close_wait_ms;             /* for a closing connection to take its rest; 5 s */
+
+    struct node_id node_id;  /* as the mesh has it */
+    struct str mesh_name;    /* as the mesh has it */
+    const struct str *seeds; /* the URLs that the mesh numbers */
+    size_t seed_count;
+    const char *link_ca_file; /* trusted when dialling wss://; NULL: the system's */
+
+    /* MESH_PERSIST: write the incarnation down before returning. May be NULL. */
+    void (*persist_inc)(void *context, uint32_t inc);
+    /* Clients are let in from now on. May be NULL. */
+    void (*ready)(void *context);
+    void *context;
+};
+
+/* Fill in what is zero. */
+void net_config_defaults(struct net_config *config);
+
+/* ---- life ---- */
+
+/* A net around a node and a store, or NULL (the reason is in the log). Takes over the
+ * store's on_durable and context. config is copied, not what it points to. now_ms must be
+ * what the node was made with: node time goes on from there. */
+struct net *net_new(const struct net_config *config, struct node *node, struct store *store,
+                    uint64_t now_ms);
+
+/* Open all listeners. ERR_OK, or ERR_IO with one line for each that failed in errors:
+ * "cannot listen on 127.0.0.1:1883: address already in use". */
+int net_listen(struct net *net, struct buf *errors);
+
+/* Where listener i really listens, "127.0.0.1:34567"; empty when it does not. Borrowed. */
+struct str net_address(const struct net *net, size_t i);
+
+/* Run until net_stop has done its work. */
+void net_run(struct net *net);
+
+/* Say goodbye to clients and links, wait for them at most close_wait_ms, then make net_run
+ * return. May be called from any thread and from signal handlers; twice does no harm. */
+void net_stop(struct net *net);
+
+/* Close everything and free it. Not from inside net_run. Accepts NULL. */
+void net_free(struct net *net);
+
+/* The loop, for signals and timers of the server; it is on the net's thread. */
+struct uv_loop_s *net_loop(struct net *net);
+
+/* Are clients let in? node_joined as of the last turn. */
+bool net_ready(const struct net *net);
+
+/* Node time and the finer clock, as of now. */
+uint64_t net_now_ms(struct net *net);
+
+/* Carry out what a caller's own node_* calls put into the output, and everything that
+ * follows from it. net_out gives the output to put it into. */
+struct node_out *net_out(struct net *net);
+void net_settle(struct net *net);
+
+/* Counters since the start and gauges of now. */
+struct net_stats {
+    uint64_t connections, links;
+    uint64_t accepted, refused; /* refused: over a limit or out of files */
+    uint64_t bytes_in, bytes_out;
+    uint64_t out_queue_bytes; /* waiting for sockets after the last turn */
+    uint64_t slow_closed;     /* closed for an out-queue over the hard limit */
+};
+struct net_stats net_stats(const struct net *net);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/stream.h"
+
+#include "base/err.h"
+#include "net/carry.h"
+#include "net/turn.h"
+
+/* Room to note the end of every connection, so that noting it cannot fail. */
+static bool reserve_ends(struct net *net)
+{
+    while (net->lost_conns.cap < net->streams.len) {
+        size_t len = net->lost_conns.len;
+        net->lost_conns.len = net->lost_conns.cap;
+        bool grown = vec_push(&net->lost_conns) != NULL;
+        net->lost_conns.len = len;
+        if (!grown)
+            return false;
+    }
+    while (net->free_conns.cap < net->streams.len) {
+        size_t len = net->free_conns.len;
+        net->free_conns.len = net->free_conns.cap;
+        bool grown = vec_push(&net->free_conns) != NULL;
+        net->free_conns.len = len;
+        if (!grown)
+            return false;
+    }
+    return true;
+}
+
+/* A free number, 0 when out of memory. */
+static conn_id take_number(struct net *net)
+{
+    if (net->free_conns.len > 0)
+        return net->free_conns.at[--net->free_conns.len];
+    if (net->streams.len == 0 && !vec_push(&net->streams))
+        return 0;
+    if (!vec_push(&net->streams))
+        return 0;
+    if (!reserve_ends(net)) {
+        net->streams.len--;
+        return 0;
+    }
+    return (conn_id)(net->streams.len - 1);
+}
+
+int stream_open(struct net *net, struct stream *stream, const struct transport *transport)
+{
+    conn_id id = take_number(net);
+
+    if (!id)
+        return ERR_NOMEM;
+    stream->net = net;
+    stream->transport = transport;
+    stream->id = id;
+    stream->packet_max = net->config.connect_bytes_max;
+    list_init(&stream->dirty);
+    list_init(&stream->closing_link);
+    net->streams.at[id] = stream;
+    net->stats.connections++;
+
+    struct core_event event = { .kind = CORE_OPEN, .now_ms = net->now_ms, .conn = id };
+
+    node_on_client(net->node, &event, &net->out);
+    return ERR_OK;
+}
+
+bool stream_wants_reading(const struct stream *stream)
+{
+    return stream->net->gate_open && !stream->paused;
+}
+
+/* Links have a door of their own: /mesh. MESH.md 3.2 */
+static void refuse_link(struct stream *stream, const struct mqtt_connect *connect)
+{
+    struct mqtt_packet refusal = {
+        .kind = MQTT_CONNACK,
+        .connack = { .reason = REASON_CLIENT_IDENTIFIER_NOT_VALID },
+    };
+    struct buf bytes = { 0 };
+
+    mqtt_encode(&bytes, connect->version, &refusal);
+    if (!bytes.failed)
+        carry_bytes(stream, bytes.data, bytes.len);
+    buf_finish(&bytes);
+    stream_close(stream);
+}
+
+/* One packet of the client. */
+static bool take_packet(void *context, const struct mqtt_frame *frame)
+{
+    struct stream *stream = context;
+    struct net *net = stream->net;
+    struct mqtt_packet packet;
+    struct core_event event = { .kind = CORE_PACKET, .now_ms = net->now_ms, .conn = stream->id };
+
+    if (stream->closing)
+        return false;
+    int err = mqtt_decode(frame, stream->version ? stream->version : MQTT_311, &packet);
+    if (err) {
+        event.kind = CORE_BAD;
+        event.err = err;
+        node_on_client(net->node, &event, &net->out);
+        return false;
+    }
+    if (packet.kind == MQTT_CONNECT && !stream->version) {
+        stream->version = (uint8_t)packet.connect.version;
+        stream->packet_max = net->config.packet_bytes_max;
+        if (str_starts_with(packet.connect.client_id, STR("$mesh/"))) {
+            refuse_link(stream, &packet.connect);
+            return false;
+        }
+    }
+    event.packet = &packet;
+    node_on_client(net->node, &event, &net->out);
+    return true;
+}
+
+/* Take the bytes. What does not begin as a CONNECT is not waited for. [MQTT-3.1.0-1] */
+static int take(struct stream *stream, const uint8_t *bytes, size_t len)
+{
+    if (!stream->version && stream->in.rest.len == 0 && bytes[0] != MQTT_CONNECT << 4)
+        return ERR_PROTOCOL;
+    return intake_take(&stream->in, bytes, len, &stream->packet_max, take_packet, stream);
+}
+
+void stream_receive(struct stream *stream, const void *bytes, size_t len)
+{
+    struct net *net = stream->net;
+
+    net->stats.bytes_in += len;
+    if (stream->id && !stream->closing && len > 0) {
+        int err = take(stream, bytes, len);
+        if (err) {
+            struct core_event event = {
+                .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err
+            };
+            node_on_client(net->node, &event, &net->out);
+        }
+    }
+    net_settle(net);
+}
+
+void stream_lost(struct stream *stream)
+{
+    struct net *net = stream->net;
+
+    if (!stream->id)
+        return;
+    *vec_push(&net->lost_conns) = stream->id; /* cannot fail: reserve_ends */
+    net->streams.at[stream->id] = NULL;
+    stream->id = 0;
+    list_remove(&stream->dirty);
+    list_remove(&stream->closing_link);
+    intake_finish(&stream->in);
+    out_queue_finish(&stream->out);
+    net->stats.connections--;
+}
+
+void stream_abort(struct stream *stream)
+{
+    stream_lost(stream);
+    list_remove(&stream->closing_link);
+    stream->transport->abort(stream);
+}
+
+void stream_dirty(struct stream *stream)
+{
+    if (stream->id && !list_linked(&stream->dirty))
+        list_push_back(&stream->net->dirty, &stream->dirty);
+}
+
+void stream_close(struct stream *stream)
+{
+    if (!stream->id || stream->closing)
+        return;
+    stream->closing = true;
+    stream->closing_due_ms = stream->net->now_ms + stream->net->config.close_wait_ms;
+    list_push_back(&stream->net->closing, &stream->closing_link);
+    intake_finish(&stream->in);
+    stream_dirty(stream);
+}
+
+void stream_relieve(struct stream *stream)
+{
+    struct net *net = stream->net;
+
+    if (!stream->congested || stream->out.bytes > net->config.out_queue_bytes_max / 2)
+        return;
+    struct congestion *change = vec_push(&net->congestions);
+
+    if (!change)
+        return; /* again with the next write */
+    stream->congested = false;
+    *change = (struct congestion){ stream->id, false };
+}
+
+void stream_flush(struct stream *stream)
+{
+    list_remove(&stream->dirty);
+    if (!stream->id)
+        return;
+    if (stream->transport->flush(stream) != ERR_OK) {
+        stream_abort(stream);
+        return;
+    }
+    stream_relieve(stream);
+    if (stream->closing && stream->out.bytes == 0) {
+        stream_lost(stream);
+        stream->transport->finish(stream);
+    }
+}
+
+void stream_flush_all(struct net *net)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(&net->dirty)))
+        stream_flush(list_entry(node, struct stream, dirty));
+}
+
+void stream_admit_all(struct net *net)
+{
+    for (size_t i = 1; i < net->streams.len; i++) {
+        struct stream *stream = net->streams.at[i];
+        if (stream && !stream->paused)
+            stream->transport->read(stream, true);
+    }
+}
+
+void stream_expire(struct net *net)
+{
+    list_each_safe (&net->closing, node, after) {
+        struct stream *stream = list_entry(node, struct stream, closing_link);
+        if (stream->closing_due_ms <= net->now_ms)
+            stream_abort(stream);
+    }
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stream is one client's connection, whatever carries it: its number in the core, the
+ * packet that is arriving, and the bytes that wait to leave. The transport embeds it. */
+#pragma once
+
+#include "base/list.h"
+#include "core/core.h"
+#include "net/intake.h"
+#include "net/out_queue.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stream;
+struct listener;
+struct net;
+
+/* What a transport does for its stream. */
+struct transport {
+    /* Send as much of stream->out as the socket takes, and arrange to go on when it takes
+     * more. ERR_OK, or ERR_CLOSED: the connection is broken, abort it. */
+    int (*flush)(struct stream *stream);
+    /* Start or stop reading. */
+    void (*read)(struct stream *stream, bool on);
+    /* All is sent: close in good order. The stream is not used any more. */
+    void (*finish)(struct stream *stream);
+    /* Close now. The stream is not used any more. */
+    void (*abort)(struct stream *stream);
+    /* Where the peer is, "127.0.0.1:4711". */
+    void (*peer)(const struct stream *stream, char *out, size_t size);
+    bool framed; /* each packet goes out in a WebSocket frame of its own */
+};
+
+struct stream {
+    struct net *net;
+    const struct transport *transport;
+    conn_id id;          /* 0: the core does not know it any more */
+    uint8_t version;     /* enum mqtt_version; 0 until CONNECT */
+    bool paused : 1;     /* the core wants no more for now */
+    bool congested : 1;  /* the core was told */
+    bool closing : 1;    /* close when all is sent */
+    uint32_t packet_max; /* bytes of the next packet at most */
+    struct list dirty;
+    struct list closing_link;
+    uint64_t closing_due_ms;
+    struct intake in;
+    struct out_queue out;
+};
+
+/* Give the connection a number and tell the core. stream is zeroed memory of the transport,
+ * which calls read(stream, ...) itself according to stream_wants_reading afterwards. ERR_OK or
+ * ERR_NOMEM (close it). */
+int stream_open(struct net *net, struct stream *stream, const struct transport *transport);
+
+/* May the transport read now? Not before clients are let in, nor while paused. */
+bool stream_wants_reading(const struct stream *stream);
+
+/* Bytes came: feed the packets in them to the core and carry out what follows. The conn
+ * may be lost afterwards (stream->id == 0). */
+void stream_receive(struct stream *stream, const void *bytes, size_t len);
+
+/* The transport is gone or about to be: free what the stream holds and tell the core with
+ * the next net_settle. Twice does no harm. */
+void stream_lost(struct stream *stream);
+
+/* Lose it and close its transport at once. */
+void stream_abort(struct stream *stream);
+
+/* Something is to be sent at the end of the turn. */
+void stream_dirty(struct stream *stream);
+
+/* Send what waits, and finish the connection if that was all and it is closing. */
+void stream_flush(struct stream *stream);
+
+/* Flush every dirty connection. */
+void stream_flush_all(struct net *net);
+
+/* Close after what was queued; aborts what takes longer than close_wait_ms. */
+void stream_close(struct stream *stream);
+
+/* The queue shrank: tell the core if it held back and need not any more. */
+void stream_relieve(struct stream *stream);
+
+/* Clients are let in: start reading everywhere. */
+void stream_admit_all(struct net *net);
+
+/* Abort what did not finish in time. */
+void stream_expire(struct net *net);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/web.h"
+
+#include "base/log.h"
+#include "net/dial.h"
+#include "net/http.h"
+#include "net/listener.h"
+#include "net/turn.h"
+#include "net/websocket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { DESTROY_TURNS = 100 };
+
+/* What the library says is for those who look closely. */
+static void emit(int level, const char *text)
+{
+    char quoted[512];
+    size_t len = strlen(text);
+
+    (void)level;
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    log_debug("libwebsockets", "text=%s",
+              log_quoted((struct str){ text, len }, quoted, sizeof quoted));
+}
+
+static const struct lws_protocols *server_protocols(void)
+{
+    static const struct lws_protocols protocols[] = {
+        { .name = "http",
+          .callback = http_callback,
+          .per_session_data_size = sizeof(struct http_exchange) },
+        { .name = "mqtt",
+          .callback = websocket_callback,
+          .per_session_data_size = sizeof(struct websocket_session),
+          .rx_buffer_size = WEB_CHUNK },
+        { .name = "mqttv3.1",
+          .callback = websocket_callback,
+          .per_session_data_size = sizeof(struct websocket_session),
+          .rx_buffer_size = WEB_CHUNK },
+        { 0 },
+    };
+    return protocols;
+}
+
+static const struct lws_protocols *dialler_protocols(void)
+{
+    static const struct lws_protocols protocols[] = {
+        { .name = "mqtt", .callback = dial_callback, .rx_buffer_size = WEB_CHUNK },
+        { 0 },
+    };
+    return protocols;
+}
+
+struct web *web_new(struct net *net)
+{
+    struct web *web = calloc(1, sizeof *web);
+    void *loops[1] = { &net->loop };
+    struct lws_context_creation_info info = {
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .foreign_loops = loops,
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+        .pt_serv_buf_size = WEB_CHUNK,
+        .fd_limit_per_thread = net->config.connections_max,
+        .max_http_header_data = (unsigned short)net->config.http_header_bytes_max,
+        .protocols = server_protocols(),
+        .user = net,
+    };
+
+    if (!web)
+        return NULL;
+    web->net = net;
+    lws_set_log_level(LLL_ERR | LLL_WARN, emit);
+    web->context = lws_create_context(&info);
+    if (!web->context) {
+        free(web);
+        return NULL;
+    }
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+    info.vhost_name = "web";
+    info.http_proxy_address = ""; /* not what the environment says */
+    web->server = lws_create_vhost(web->context, &info);
+    info.port = CONTEXT_PORT_NO_LISTEN;
+    info.vhost_name = "dialler";
+    info.protocols = dialler_protocols();
+    info.client_ssl_ca_filepath = net->config.link_ca_file;
+    web->dialler = lws_create_vhost(web->context, &info);
+    if (!web->server || !web->dialler) {
+        web_free(web);
+        return NULL;
+    }
+    return web;
+}
+
+/* libwebsockets closes in two strokes, and the loop has to run after each. */
+void web_free(struct web *web)
+{
+    if (!web)
+        return;
+    uv_loop_t *loop = &web->net->loop;
+
+    uv_run(loop, UV_RUN_NOWAIT); /* a context that never ran does not clean up after itself */
+    for (int stroke = 0; stroke < 2; stroke++) {
+        lws_context_destroy(web->context);
+        for (int i = 0; i < DESTROY_TURNS && uv_run(loop, UV_RUN_NOWAIT) != 0; i++)
+            continue;
+    }
+    free(web);
+}
+
+void web_accept(struct web *web, struct listener *listener, int fd)
+{
+    int yes = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    struct lws *wsi = lws_adopt_socket_vhost(web->server, fd); /* closes fd when it fails */
+
+    if (!wsi)
+        return;
+    lws_set_opaque_user_data(wsi, listener);
+    listener->connections++;
+}
+
+struct net *web_net(struct lws *wsi)
+{
+    return lws_context_user(lws_get_context(wsi));
+}
+
+void web_kill(struct lws *wsi)
+{
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/server.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/os.h"
+#include "server/ports.h"
+#include "server/server_state.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Nobody named this broker: the machine's name is what people know it by. */
+static int name_after_host(struct config *config)
+{
+    char host[256] = "";
+
+    if (config->node.name[0])
+        return ERR_OK;
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+        strcpy(host, "plexus");
+    char *name = strdup(host);
+    if (!name)
+        return ERR_NOMEM;
+    free(config->node.name);
+    config->node.name = name;
+    return ERR_OK;
+}
+
+static void add_listeners(struct server *server, const struct config_strings *listens,
+                          enum listener_kind kind)
+{
+    for (size_t i = 0; i < listens->len; i++) {
+        struct config_address *address = &server->addresses[server->listener_count];
+        if (config_address_parse(str_from_c(listens->at[i]), address) != ERR_OK)
+            continue;
+        server->listeners[server->listener_count++] =
+            (struct listener_config){ .host = address->host,
+                                      .port = address->port,
+                                      .kind = kind,
+                                      .connections_max = server->config.limits.connections_max };
+    }
+}
+
+static int make_lists(struct server *server)
+{
+    const struct config *config = &server->config;
+    size_t count = config->mqtt.listen.len + config->web.listen.len;
+
+    /* One more each: calloc of nothing may give NULL. */
+    server->seeds = calloc(config->mesh.join.len + 1, sizeof *server->seeds);
+    server->addresses = calloc(count + 1, sizeof *server->addresses);
+    server->listeners = calloc(count + 1, sizeof *server->listeners);
+    if (!server->seeds || !server->addresses || !server->listeners)
+        return ERR_NOMEM;
+    add_listeners(server, &config->mqtt.listen, LISTENER_MQTT);
+    add_listeners(server, &config->web.listen, LISTENER_WEB);
+    return ERR_OK;
+}
+
+static int make_node(struct server *server)
+{
+    struct node_config config = { .core = config_core(&server->config),
+                                  .mesh = config_mesh(&server->config, server->seeds),
+                                  .join_wait_ms = server->config.mesh.join_wait_ms };
+
+    if (os_random(&server->core_seed, sizeof server->core_seed) != ERR_OK ||
+        os_random(&config.mesh.random_seed, sizeof config.mesh.random_seed) != ERR_OK)
+        return ERR_IO;
+    config.core.seed = server->core_seed;
+    config.mesh.id = server->identity.id;
+    config.mesh.inc = server->identity.inc;
+    config.mesh.boot = server->identity.boot;
+    server->started_ms = os_wall_ms();
+    server->node = node_new(&config, server->started_ms);
+    return server->node ? ERR_OK : ERR_NOMEM;
+}
+
+/* "mqtt=127.0.0.1:1883 web=127.0.0.1:8080"; several of a kind are joined by commas. */
+static void print_addresses(const struct server *server, struct buf *out)
+{
+    static const struct {
+        enum listener_kind kind;
+        const char *name;
+    } kinds[] = { { LISTENER_MQTT, "mqtt" }, { LISTENER_WEB, "web" } };
+
+    for (size_t k = 0; k < 2; k++) {
+        bool any = false;
+        buf_printf(out, "%s%s=", k ? " " : "", kinds[k].name);
+        for (size_t i = 0; i < server->listener_count; i++) {
+            if (server->listeners[i].kind != kinds[k].kind)
+                continue;
+            struct str address = net_address(server->net, i);
+            buf_printf(out, "%s%.*s", any ? "," : "", STR_ARG(address));
+            any = true;
+        }
+        buf_printf(out, "%s", any ? "" : "none");
+    }
+}
+
+static void on_gate_open(void *context)
+{
+    struct server *server = context;
+    struct buf addresses = { 0 };
+    char name[300];
+
+    print_addresses(server, &addresses);
+    log_info("server.ready", "name=%s %.*s",
+             log_quoted(str_from_c(server->config.node.name), name, sizeof name),
+             STR_ARG(buf_str(&addresses)));
+    buf_finish(&addresses);
+}
+
+static void on_persist(void *context, uint32_t inc)
+{
+    struct server *server = context;
+
+    /* The mesh goes on with a number that a crash might repeat; peers that notice answer
+     * by asking for another, so this is worth a line and no more. */
+    if (identity_persist(&server->identity, inc) != ERR_OK)
+        log_error("identity.write_failed", "incarnation=%u", inc);
+}
+
+static int make_net(struct server *server, struct buf *errors)
+{
+    const struct config *from = &server->config;
+    struct net_config config = {
+        .listeners = server->listeners,
+        .listener_count = server->listener_count,
+        .route_context = server,
+        .packet_bytes_max = from->core_limits.packet_bytes_max,
+        .connect_bytes_max = from->limits.connect_bytes_max,
+        .out_queue_bytes_max = from->limits.out_queue_bytes_max,
+        .out_queue_bytes_hard_max = from->limits.out_queue_bytes_hard_max,
+        .websocket_frame_bytes_max = from->limits.websocket_frame_bytes_max,
+        .http_header_bytes_max = from->limits.http_header_bytes_max,
+        .http_body_bytes_max = from->limits.http_body_bytes_max,
+        .link_timeout_ms = from->mesh_limits.handshake_ms,
+        .close_wait_ms = from->limits.close_wait_ms,
+        .node_id = server->identity.id,
+        .mesh_name = str_from_c(from->mesh.name),
+        .seeds = server->seeds,
+        .seed_count = from->mesh.join.len,
+        .link_ca_file = from->mesh.ca_file[0] ? from->mesh.ca_file : NULL,
+        .persist_inc = on_persist,
+        .ready = on_gate_open,
+        .context = server,
+    };
+
+    config.routes = server_routes(&config.route_count);
+    server->store = store_mem_new(NULL, NULL); /* the net takes its answers */
+    if (!server->store)
+        return ERR_NOMEM;
+    server->net = net_new(&config, server->node, server->store, server->started_ms);
+    return server->net ? net_listen(server->net, errors) : ERR_IO;
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct server *server = handle->data;
+
+    if (number == SIGHUP) {
+        server_reload(server);
+        return;
+    }
+    log_info("server.stopping", "signal=%s", number == SIGTERM ? "TERM" : "INT");
+    net_stop(server->net);
+}
+
+static void watch_signals(struct server *server)
+{
+    static const int numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+
+    for (size_t i = 0; i < SERVER_SIGNALS; i++) {
+        server->signals[i].data = server;
+        uv_signal_init(net_loop(server->net), &server->signals[i]);
+        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+    }
+    server->watching = true;
+}
+
+/* Build it all; what fails has a line in errors, or the error itself says it. */
+static int build(struct server *server, struct buf *errors)
+{
+    int err = name_after_host(&server->config);
+
+    if (!err)
+        err = make_lists(server);
+    if (err)
+        return err;
+    err = identity_open(&server->identity, server->config.node.data, os_wall_ms(), errors);
+    if (err) {
+        ports_probe(&server->config, errors);
+        return err;
+    }
+    err = make_node(server);
+    return err ? err : make_net(server, errors);
+}
+
+struct server *server_new(const struct options *options, const char *const *env,
+                          struct config *config, struct buf *errors)
+{
+    struct server *server = calloc(1, sizeof *server);
+
+    if (!server) {
+        config_finish(config);
+        buf_printf(errors, "%s\n", err_text(ERR_NOMEM));
+        return NULL;
+    }
+    server->options = options;
+    server->env = env;
+    server->config = *config;
+    *config = (struct config){ 0 };
+    server->identity.lock = -1;
+    int err = build(server, errors);
+    if (!err) {
+        watch_signals(server);
+        return server;
+    }
+    if (errors->len == 0)
+        buf_printf(errors, "%s\n", err_text(err));
+    server_free(server);
+    return NULL;
+}
+
+void server_run(struct server *server)
+{
+    char id[2 * NODE_ID_LEN + 1], data[600] = "none";
+
+    if (server->identity.dir)
+        log_quoted(str_from_c(server->identity.dir), data, sizeof data);
+    identity_hex(&server->identity.id, id);
+    log_info("server.start", "version=%s id=%s incarnation=%u data=%s", PLEXUS_VERSION, id,
+             server->identity.inc, data);
+    net_run(server->net);
+    log_info("server.stopped", NULL);
+}
+
+void server_free(struct server *server)
+{
+    if (!server)
+        return;
+    for (size_t i = 0; server->watching && i < SERVER_SIGNALS; i++)
+        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    net_free(server->net);
+    store_free(server->store);
+    node_free(server->node);
+    identity_close(&server->identity);
+    free(server->seeds);
+    free(server->addresses);
+    free(server->listeners);
+    config_finish(&server->config);
+    free(server);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A server is one running broker: configuration, identity, node, store and net, wired
+ * together, and the signals that a person sends it. */
+#pragma once
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "server/options.h"
+
+struct server;
+
+/* A broker with its ports open, or NULL with a line in errors for everything that was in
+ * the way. The options and env are borrowed (reload reads them again); the config is taken
+ * over whatever happens. */
+struct server *server_new(const struct options *options, const char *const *env,
+                          struct config *config, struct buf *errors);
+
+/* Serve until SIGTERM or SIGINT, and the goodbyes are said. */
+void server_run(struct server *server);
+
+/* Close everything and free it. Accepts NULL and a half-built server. */
+void server_free(struct server *server);

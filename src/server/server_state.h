@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a server, for its own files only. */
+#pragma once
+
+#include "config/address.h"
+#include "net/net.h"
+#include "node/node.h"
+#include "server/identity.h"
+#include "server/server.h"
+#include "store/store.h"
+
+#include <uv.h>
+
+enum { SERVER_SIGNALS = 3 };
+
+struct server {
+    const struct options *options;
+    const char *const *env;
+    struct config config;
+    struct identity identity;
+    struct str *seeds;                /* the URLs of mesh.join */
+    struct config_address *addresses; /* of the listeners, mqtt first */
+    struct listener_config *listeners;
+    size_t listener_count;
+    uint64_t started_ms; /* node time of the start */
+    uint64_t core_seed;
+    struct node *node;
+    struct store *store;
+    struct net *net;
+    uv_signal_t signals[SERVER_SIGNALS];
+    bool watching; /* the signals are */
+};
+
+/* The pages and the API; the context of each handler is the server. */
+const struct http_route *server_routes(size_t *ret_count);
+
+/* Read the configuration again and take over what can change while running; a bad one
+ * changes nothing. Says in the log what it did. */
+void server_reload(struct server *server);

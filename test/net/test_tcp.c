@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rig.h"
+
+#include "net/turn.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+START_TEST(a_client_connects_subscribes_and_gets_what_is_published)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0)), b = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, CONNECT_A);
+    rig_hear(&rig, a, CONNACK);
+    rig_say(&rig, a, SUBSCRIBE_T);
+    rig_hear(&rig, a, SUBACK_T);
+    rig_say(&rig, b, CONNECT_B);
+    rig_hear(&rig, b, CONNACK);
+    rig_say(&rig, b, PUBLISH_T);
+    rig_hear(&rig, a, PUBLISH_T);
+    ck_assert_uint_eq(net_stats(rig.net).connections, 2);
+    close(a);
+    close(b);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(packets_may_come_split_at_every_byte_and_packed_together)
+{
+    static const char all[] = CONNECT_A SUBSCRIBE_T PUBLISH_T PUBLISH_T "\xc0\x00";
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int packed = rig_connect(rig_port(&rig, 0));
+
+    rig_send(&rig, packed, all, sizeof all - 1);
+    rig_hear(&rig, packed, CONNACK SUBACK_T PUBLISH_T PUBLISH_T "\xd0\x00");
+    close(packed);
+    int split = rig_connect(rig_port(&rig, 0));
+
+    for (size_t i = 0; i < sizeof all - 1; i++) {
+        rig_send(&rig, split, all + i, 1);
+        rig_turn(&rig);
+    }
+    rig_hear(&rig, split, CONNACK SUBACK_T PUBLISH_T PUBLISH_T "\xd0\x00");
+    close(split);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_large_payload_arrives_whole)
+{
+    enum { LEN = 500000 };
+    static char payload[LEN], got[LEN];
+    struct rig rig;
+
+    for (size_t i = 0; i < LEN; i++)
+        payload[i] = (char)(i * 7 % 251);
+    rig_init(&rig);
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, CONNECT_A SUBSCRIBE_T);
+    rig_hear(&rig, a, CONNACK SUBACK_T);
+    /* remaining length 500003 = 0xA3 0xC2 0x1E */
+    rig_say(&rig, a, "\x30\xa3\xc2\x1e\x00\x01t");
+    rig_send(&rig, a, payload, LEN);
+    rig_hear(&rig, a, "\x30\xa3\xc2\x1e\x00\x01t");
+    rig_receive(&rig, a, got, LEN);
+    ck_assert_mem_eq(payload, got, LEN);
+    close(a);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_packet_over_the_limit_costs_the_connection)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.config.packet_bytes_max = 1000;
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, CONNECT_A);
+    rig_hear(&rig, a, CONNACK);
+    rig_say(&rig, a, "\x30\xff\x7f");
+    rig_expect_closed(&rig, a);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    close(a);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(before_connect_only_a_small_packet_is_accepted)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.config.connect_bytes_max = 100;
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, "\x10\x80\x08\x00\x04MQTT");
+    rig_expect_closed(&rig, a);
+    close(a);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(nonsense_is_answered_with_a_closed_connection)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, "GET / HTTP/1.1\r\n\r\n");
+    rig_expect_closed(&rig, a);
+    close(a);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* MESH.md 3.2: links come in at /mesh and nowhere else. */
+START_TEST(a_broker_at_the_wrong_door_is_refused)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, "\x10\x15\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x08$mesh/00");
+    rig_hear(&rig, a, "\x20\x03\x00\x85\x00");
+    rig_expect_closed(&rig, a);
+    close(a);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_slow_reader_does_not_make_the_broker_grow_without_end)
+{
+    enum { MESSAGES = 20000, PAYLOAD = 1000 };
+    struct rig rig;
+    char publish[7 + PAYLOAD] = "\x30\xeb\x07\x00\x01t";
+    size_t most = 0;
+    int small = 4096;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int slow = rig_connect(rig_port(&rig, 0)), fast = rig_connect(rig_port(&rig, 0));
+
+    setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    rig_say(&rig, slow, CONNECT_A SUBSCRIBE_T);
+    rig_hear(&rig, slow, CONNACK SUBACK_T);
+    rig_say(&rig, fast, CONNECT_B);
+    rig_hear(&rig, fast, CONNACK);
+    memset(publish + 6, 'x', PAYLOAD + 1);
+    for (int i = 0; i < MESSAGES; i++) {
+        rig_send(&rig, fast, publish, 6 + PAYLOAD);
+        if (i % 100 == 0 && net_stats(rig.net).out_queue_bytes > most)
+            most = net_stats(rig.net).out_queue_bytes;
+    }
+    rig_say(&rig, fast, "\xc0\x00");
+    rig_hear(&rig, fast, "\xd0\x00");
+    ck_assert_uint_gt(most, 100 * 1024);
+    ck_assert_uint_lt(most, 6 * 1024 * 1024);
+    close(slow);
+    close(fast);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(every_listener_that_cannot_open_is_named)
+{
+    struct rig rig, second;
+    struct buf errors = { 0 };
+    char expected[256];
+
+    rig_init(&rig);
+    rig_start(&rig);
+    rig_init(&second);
+    second.listeners[0].port = (uint16_t)rig_port(&rig, 0);
+    second.listeners[1].port = (uint16_t)rig_port(&rig, 1);
+    second.node = node_new(&second.node_config, 1);
+    second.store = store_mem_new(NULL, NULL);
+    second.net = net_new(&second.config, second.node, second.store, 1);
+    ck_assert_int_lt(net_listen(second.net, &errors), 0);
+    snprintf(expected, sizeof expected,
+             "cannot listen on 127.0.0.1:%d: address already in use\n"
+             "cannot listen on 127.0.0.1:%d: address already in use\n",
+             rig_port(&rig, 0), rig_port(&rig, 1));
+    ck_assert(str_equal(buf_str(&errors), str_from_c(expected)));
+    buf_finish(&errors);
+    net_free(second.net);
+    node_free(second.node);
+    store_free(second.store);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_full_listener_turns_the_next_one_away)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.listeners[0].connections_max = 1;
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, CONNECT_A);
+    rig_hear(&rig, a, CONNACK);
+    int b = rig_connect(rig_port(&rig, 0));
+
+    rig_expect_closed(&rig, b);
+    ck_assert_uint_eq(net_stats(rig.net).refused, 1);
+    close(a);
+    close(b);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(stopping_says_goodbye_and_returns)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01" "a");
+    rig_until(&rig, net_stats(rig.net).connections == 1 && rig.net->stats.bytes_out > 0);
+    net_stop(rig.net);
+    net_run(rig.net);
+    char got[256];
+    ssize_t len = recv(a, got, sizeof got, 0);
+    ck_assert_int_gt(len, 4);
+    /* DISCONNECT, Server shutting down. [MQTT5 3.14.2.1] */
+    bool said = false;
+    for (ssize_t i = 0; i + 2 < len; i++)
+        said |= got[i] == '\xe0' && got[i + 2] == '\x8b';
+    ck_assert(said);
+    close(a);
+    rig_stop(&rig);
+}
+END_TEST
+
+UNIT_MAIN("net/tcp", a_client_connects_subscribes_and_gets_what_is_published,
+          packets_may_come_split_at_every_byte_and_packed_together, a_large_payload_arrives_whole,
+          a_packet_over_the_limit_costs_the_connection,
+          before_connect_only_a_small_packet_is_accepted,
+          nonsense_is_answered_with_a_closed_connection, a_broker_at_the_wrong_door_is_refused,
+          a_slow_reader_does_not_make_the_broker_grow_without_end,
+          every_listener_that_cannot_open_is_named, a_full_listener_turns_the_next_one_away,
+          stopping_says_goodbye_and_returns)

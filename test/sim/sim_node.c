@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Brokers: their start and end, their steps, what their clients do. */
+#include "sim_state.h"
+
+#include "base/hash.h"
+#include "topic/topic.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICKS_IN_PLACE_MAX = 50, VIEWS_EVERY = 64 };
+
+/* ---- start and end ---- */
+
+static struct mesh *make_mesh(struct sim *sim, struct sim_node *node, uint32_t index)
+{
+    struct str urls[1024];
+    char text[1024][20];
+    struct mesh_config config = {
+        .id = node->id,
+        .inc = node->persisted_inc,
+        .boot = hash_mix(sim->seed ^ ((uint64_t)index << 32 | node->life)),
+        .random_seed = hash_mix(sim->seed + index * 7919u + node->life),
+        .name = str_from_c(node->name),
+        .mesh_name = STR("sim"),
+        .seeds = urls,
+        .seed_count = node->seeds.len,
+        .stub_only = node->stub,
+        .ping_ms = 250,
+        .dial_backoff_ms = 100,
+        .dial_backoff_max_ms = 1000,
+        .link_queue_bytes_max = SIM_QUEUE_MAX,
+    };
+
+    assert(node->seeds.len <= 1024);
+    for (size_t i = 0; i < node->seeds.len; i++) {
+        const struct sim_edge *edge = &sim->edges.at[node->seeds.at[i].edge];
+        uint32_t peer = edge->ends[node->seeds.at[i].end ^ 1];
+        snprintf(text[i], sizeof text[i], "sim://%s", sim->nodes.at[peer].name);
+        urls[i] = str_from_c(text[i]);
+    }
+    mesh_config_defaults(&config);
+    return sim_need(mesh_new(&config, SIM_EPOCH_MS + node->skew_ms + sim->now_us / 1000));
+}
+
+void sim_node_start(struct sim *sim, uint32_t index, bool disk)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+
+    assert(!node->mesh);
+    node->life++;
+    node->host_up = true;
+    node->persisted_inc = disk ? node->persisted_inc + 1 : 1;
+    node->wake_us = UINT64_MAX;
+    node->flush_due = false;
+    node->mesh = make_mesh(sim, node, index);
+    /* Sessions are recovered before the first link. MESH.md 3.5. */
+    vec_each (&node->wants, want) {
+        want->wanted = want->wanted && want->persistent && disk;
+        if (want->wanted)
+            sim_node_want(sim, index, want->filter, want->qos, true, true);
+    }
+    struct mesh_event tick = { .kind = MESH_TICK };
+    sim_node_step(sim, index, &tick);
+}
+
+void sim_node_stop(struct sim *sim, uint32_t index)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+
+    mesh_free(node->mesh);
+    node->mesh = NULL;
+}
+
+/* ---- steps ---- */
+
+static void add_to_hash(struct sim *sim, uint64_t value)
+{
+    sim->hash = hash_mix(sim->hash ^ value);
+}
+
+static struct str out_text(const struct sim *sim, size_t at, size_t len)
+{
+    return (struct str){ (const char *)sim->out.bytes.data + at, len };
+}
+
+static void carry_out(struct sim *sim, uint32_t index, const struct mesh_action *action)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+    const uint8_t *bytes = sim->out.bytes.data + action->at;
+
+    add_to_hash(sim, (uint64_t)action->kind << 48 | (uint64_t)action->link << 24 | action->seed);
+    add_to_hash(sim, hash_fast(action->inc, bytes, action->len));
+    switch (action->kind) {
+    case MESH_SEND: sim_net_send(sim, index, action->link, bytes, action->len); break;
+    case MESH_DIAL: sim_net_dial(sim, index, action->seed); break;
+    case MESH_CLOSE: sim_net_close(sim, index, action->link); break;
+    case MESH_DELIVER: sim_check_deliver(sim, index, action->message); break;
+    case MESH_PERSIST: node->persisted_inc = action->inc; break;
+    }
+}
+
+static void tell_facts(struct sim *sim, const struct sim_node *node)
+{
+    vec_each (&sim->out.facts, fact) {
+        struct str name = out_text(sim, fact->name_at, fact->name_len);
+        struct str text = out_text(sim, fact->text_at, fact->text_len);
+        sim_say(sim, node, "%s %.*s%s%.*s", mesh_fact_name(fact->kind), STR_ARG(name),
+                text.len ? ": " : "", STR_ARG(text));
+    }
+}
+
+/* Arrange for the next tick, and for the end of this turn. */
+static void arrange(struct sim *sim, uint32_t index, enum mesh_event_kind kind)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+    uint64_t base_ms = SIM_EPOCH_MS + node->skew_ms, due_ms = mesh_deadline(node->mesh);
+
+    if (kind != MESH_FLUSH && !node->flush_due) {
+        node->flush_due = true;
+        sim_push(sim, (struct sim_event){ .time_us = sim->now_us,
+                                          .kind = SIM_FLUSH,
+                                          .node = index,
+                                          .life = node->life });
+    }
+    if (due_ms == UINT64_MAX)
+        return;
+    uint64_t due_us = due_ms > base_ms ? (due_ms - base_ms) * 1000 : 0;
+    if (due_us < sim->now_us)
+        due_us = sim->now_us;
+    if (due_us >= node->wake_us)
+        return;
+    node->wake_us = due_us;
+    sim_push(sim, (struct sim_event){
+                      .time_us = due_us, .kind = SIM_TICK, .node = index, .life = node->life });
+}
+
+void sim_node_step(struct sim *sim, uint32_t index, struct mesh_event *event)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+
+    event->now_ms = SIM_EPOCH_MS + node->skew_ms + sim->now_us / 1000;
+    event->now_us = sim->now_us;
+    add_to_hash(sim, sim->now_us << 12 ^ (uint64_t)index << 4 ^ (uint64_t)event->kind);
+    mesh_out_clear(&sim->out);
+    mesh_step(node->mesh, event, &sim->out);
+    sim->steps++;
+    if (sim->out.failed)
+        sim_fail(sim, "%s ran out of memory", node->name);
+    tell_facts(sim, node);
+    vec_each (&sim->out.actions, action)
+        carry_out(sim, index, action);
+    arrange(sim, index, event->kind);
+    sim_check_step(sim, index);
+    if (sim->steps % VIEWS_EVERY == 0)
+        sim_check_views(sim, index);
+}
+
+/* Time has passed; a deadline that does not move with it would burn the processor. */
+static void tick(struct sim *sim, uint32_t index)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+    uint64_t base_ms = SIM_EPOCH_MS + node->skew_ms, due_ms = mesh_deadline(node->mesh);
+
+    node->wake_us = UINT64_MAX;
+    if (due_ms > base_ms + sim->now_us / 1000) {
+        arrange(sim, index, MESH_FLUSH);
+        return;
+    }
+    struct mesh_event event = { .kind = MESH_TICK };
+    sim_node_step(sim, index, &event);
+    if (node->wake_us > sim->now_us)
+        node->ticks_in_place = 0;
+    else if (++node->ticks_in_place > TICKS_IN_PLACE_MAX)
+        sim_fail(sim, "%s has a deadline that does not move", node->name);
+}
+
+void sim_node_handle(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_node *node = &sim->nodes.at[event->node];
+
+    if (!node->mesh || node->life != event->life)
+        return;
+    if (event->kind == SIM_GONE) {
+        sim_net_forget(sim, event->node, true);
+        sim_node_stop(sim, event->node);
+    } else if (event->kind == SIM_FLUSH) {
+        struct mesh_event flush = { .kind = MESH_FLUSH };
+        node->flush_due = false;
+        sim_node_step(sim, event->node, &flush);
+    } else if (node->wake_us == event->time_us) {
+        tick(sim, event->node);
+    }
+}
+
+/* ---- what clients do ---- */
+
+static struct sim_want *find_want(struct sim *sim, struct sim_node *node, const char *filter)
+{
+    vec_each (&node->wants, want) {
+        if (strcmp(want->filter, filter) == 0)
+            return want;
+    }
+    struct sim_want *want = sim_need(vec_push(&node->wants));
+    if (snprintf(want->filter, sizeof want->filter, "%s", filter) >= (int)sizeof want->filter)
+        sim_fail(sim, "the filter %s is too long for the simulator", filter);
+    return want;
+}
+
+void sim_node_want(struct sim *sim, uint32_t index, const char *filter, unsigned qos,
+                   bool persistent, bool wanted)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+    struct sim_want *want = find_want(sim, node, filter);
+    struct mesh_event event = { .kind = MESH_INTEREST };
+
+    want->wanted = wanted;
+    if (wanted) {
+        want->qos = (uint8_t)qos;
+        want->persistent = persistent;
+    }
+    event.interest.filter = str_from_c(want->filter);
+    event.interest.qos = want->qos;
+    event.interest.persistent = want->persistent;
+    event.interest.wanted = wanted;
+    sim_node_step(sim, index, &event);
+}
+
+/* Who must get a message that is published now, when all is still. */
+static void expect_message(struct sim *sim, uint32_t index, struct sim_message *message)
+{
+    uint8_t *reachable = sim_reachable(sim, index);
+
+    for (uint32_t i = 0; i < sim->nodes.len; i++)
+        message->want[i] =
+            i != index && reachable[i] && sim_wants(&sim->nodes.at[i], message->topic, false);
+    free(reachable);
+}
+
+void sim_node_publish(struct sim *sim, uint32_t index, const char *topic)
+{
+    struct sim_node *node = &sim->nodes.at[index];
+    uint64_t number = sim->messages.len;
+    struct sim_message *shadow = sim_need(vec_push(&sim->messages));
+    struct str text = str_from_c(topic);
+    struct mesh_event event = { .kind = MESH_PUBLISH };
+
+    snprintf(shadow->topic, sizeof shadow->topic, "%s", topic);
+    shadow->origin = index;
+    shadow->exact = sim->still;
+    shadow->got = sim_need(calloc(sim->nodes.len, 1));
+    shadow->want = sim_need(calloc(sim->nodes.len, 1));
+    if (shadow->exact)
+        expect_message(sim, index, shadow);
+    if (!mesh_has_interest(node->mesh))
+        return;
+    struct str payload = { (const char *)&number, sizeof number };
+    struct message *message = sim_need(message_new(text, STR(""), payload));
+    message->topic_hash = hash_fast(sim->seed, text.ptr, text.len);
+    message->expires_ms = MESSAGE_NEVER;
+    message->qos = rand_below(&sim->rand, 3) & 3;
+    event.message = message;
+    sim_node_step(sim, index, &event);
+    message_unref(message);
+}
