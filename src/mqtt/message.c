@@ -115,9 +115,14 @@ static size_t head_v5(const struct message *m, const struct delivery *d, uint8_t
         *at++ = (uint8_t)(d->packet_id >> 8);
         *at++ = (uint8_t)d->packet_id;
     }
+    const uint8_t *own = m->data + 2 + m->topic_len;
+    if (!added) { /* with their length, as they lie */
+        memcpy(at, own, prefix + props_len);
+        return (size_t)(at - head) + prefix + props_len;
+    }
     at += wire_store_varint(at, (uint32_t)props_len);
     at = added_write(at, d);
-    memcpy(at, m->data + 2 + m->topic_len + m->props_prefix, m->props_len);
+    memcpy(at, own + m->props_prefix, m->props_len);
     return (size_t)(at - head) + m->props_len;
 }
 

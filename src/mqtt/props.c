@@ -206,10 +206,7 @@ static void prop_decode(struct wire_reader *r, enum props_place place, struct pr
 
 void props_decode(struct wire_reader *r, enum props_place place, struct props *ret_props)
 {
-    ret_props->present = 0;
-    ret_props->raw = (struct str){ NULL, 0 };
-    ret_props->user = NULL;
-    ret_props->user_count = 0;
+    props_empty(ret_props);
     if (r->version != MQTT_5)
         return;
     uint32_t len = wire_get_varint(r);

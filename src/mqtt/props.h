@@ -107,6 +107,15 @@ static inline void props_mark(struct props *props, enum prop prop)
     props->present |= (uint64_t)1 << prop;
 }
 
+/* Make the set empty; the fields that then do not count are left as they are. */
+static inline void props_empty(struct props *props)
+{
+    props->present = 0;
+    props->raw = (struct str){ NULL, 0 };
+    props->user = NULL;
+    props->user_count = 0;
+}
+
 /* Read the length and the properties for this place. Refuses with ERR_MALFORMED what is
  * cut, unknown or misplaced [MQTT5 2.2.2.2], with ERR_PROTOCOL what is doubled or out of
  * range. For versions before 5 reads nothing and gives an empty set. ret_props->present is

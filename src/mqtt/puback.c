@@ -17,8 +17,11 @@ static void details_decode(struct wire_reader *r, uint8_t kind, struct mqtt_puba
 
 int puback_decode(struct wire_reader *r, uint8_t head, struct mqtt_packet *ret_packet)
 {
-    struct mqtt_puback puback = { .packet_id = packet_id_decode(r) };
+    struct mqtt_puback puback; /* its set is not cleared: this is every second packet */
 
+    puback.packet_id = packet_id_decode(r);
+    puback.reason = REASON_SUCCESS;
+    props_empty(&puback.props);
     if (r->version == MQTT_5 && wire_left(r) > 0)
         details_decode(r, head >> 4, &puback);
 

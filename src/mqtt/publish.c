@@ -83,10 +83,7 @@ int publish_decode(struct wire_reader *r, uint8_t head, struct mqtt_packet *ret_
             return r->err;
     } else {
         r->at += r->version == MQTT_5;
-        ret_publish->props.present = 0;
-        ret_publish->props.raw = (struct str){ NULL, 0 };
-        ret_publish->props.user = NULL;
-        ret_publish->props.user_count = 0;
+        props_empty(&ret_publish->props);
     }
     ret_packet->kind = MQTT_PUBLISH;
     ret_publish->topic = topic;

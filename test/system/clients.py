@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that are not ours, behind one face: Paho (Python), mosquitto_pub and _sub."""
 import collections
-import os
 import queue
 import re
 import subprocess
@@ -146,7 +145,7 @@ class Printer:
         self.lines, self.got = [], collections.defaultdict(list)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.STDOUT, preexec_fn=brokers.in_own_group,
-                                        env={**os.environ, **brokers.SANITIZER_ENV})
+                                        env=brokers.CLIENT_ENV)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 

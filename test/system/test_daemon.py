@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's face: flags, exit codes, signals, its web port."""
 import json
-import os
 import re
 import signal
 import socket
@@ -16,7 +15,6 @@ import brokers
 from clients import Client
 
 LOOPBACK = ["--mqtt", "127.0.0.1:0", "--web", "127.0.0.1:0", "--no-data"]
-ENV = {**os.environ, **brokers.SANITIZER_ENV}
 CONNECT_5 = bytes.fromhex("1010 0004 4d515454 05 02 003c 00 0003 656e64".replace(" ", ""))
 
 
@@ -24,7 +22,7 @@ def plexusd(*words, env=None):
     """Run to the end. A daemon that stays up instead is a failure."""
     done = subprocess.run([brokers.program(brokers.default_build(), "plexusd"), *words],
                           capture_output=True, text=True, timeout=brokers.PATIENCE_S,
-                          env={**ENV, **(env or {})})
+                          env={**brokers.PROGRAM_ENV, **(env or {})})
     assert not brokers.SANITIZER.search(done.stderr), done.stderr
     return done
 
