@@ -65,7 +65,7 @@ struct link {
     bool advertised;
 
     /* Finding out what is new. */
-    bool digest_in, lines_due;
+    bool digest_in;
     struct { VEC(struct link_want); } wants;
     uint64_t digest_ms; /* next digest */
 

@@ -107,6 +107,7 @@ int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
     identity_check_sid(mesh);
     watch_set(mesh, node);
     digest_got(mesh, node, RECORD_TOPOLOGY);
+    digest_got(mesh, node, RECORD_INTEREST); /* what was wanted may be of the past now */
     flood_tell(mesh, link, node, RECORD_TOPOLOGY, 0, 0);
     return ERR_OK;
 }
