@@ -169,8 +169,8 @@ static int compare_interest(const struct lsdb_node *node, const struct line *lin
 {
     uint64_t ihash = interest_hash(node);
 
-    if (line->iver == 0) /* nothing to be had there */
-        return node->iver > 0 && line->iinc <= node->iinc ? -1 : 0;
+    if (line->iver == 0 && node->iver == 0 && !node->set)
+        return 0; /* nothing wanted, whatever the incarnation */
     if (line->iinc != node->iinc)
         return line->iinc > node->iinc ? 1 : -1;
     if (node->set_bad)
@@ -185,8 +185,8 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     struct lsdb_node *node = lsdb_find(&mesh->lsdb, &line->id);
 
     if (node && node->index == NODE_SELF) {
-        uint64_t newer = line->iinc == node->iinc && line->iver > node->iver ? UINT64_MAX : 0;
-        identity_seen(mesh, line->inc, line->boot, newer ? newer : line->tseq);
+        if (line->tseq)
+            identity_seen(mesh, line->inc, line->boot, line->tseq);
         if (periodic && line->inc <= node->inc)
             push_newer(mesh, link, line, node,
                        lsdb_compare(node, line->inc, line->boot, line->tseq),
@@ -298,7 +298,8 @@ static bool satisfied(const struct link_want *wanted, const struct lsdb_node *no
 
 void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kind kind)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         for (size_t i = 0; i < link->wants.len;) {
             const struct link_want *wanted = &link->wants.at[i];
             if (wanted->kind == kind && node_id_equal(&wanted->id, &node->id) &&

@@ -60,7 +60,8 @@ uint64_t spf_run(struct mesh *mesh)
 /* A link to it is there: it is not forgotten. */
 static bool linked(const struct mesh *mesh, const struct lsdb_node *node)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link->hello_in && node_id_equal(&link->peer, &node->id))
             return true;
     }
