@@ -65,7 +65,7 @@ struct link {
     bool advertised;
 
     /* Finding out what is new. */
-    bool digest_in, lines_due;
+    bool digest_in; /* all lines that the peer has to show are here */
     struct {
         VEC(struct link_want);
     } wants;

@@ -45,6 +45,7 @@ struct lsdb_node {
 
     /* The shortest paths, by SPF. */
     bool reachable;
+    bool hidden; /* a neighbour was shown it while it was not reachable */
     uint8_t hop_count;
     uint16_t hops;
     uint32_t dist;
