@@ -280,7 +280,7 @@ static void pass_on(struct mesh *mesh, struct link *link, link_id from,
     if (forward->parked.len)
         park(mesh, frame, &tail, from, !turned);
     if (local)
-        deliver(mesh, link, frame);
+        mesh_deliver(mesh, link, frame);
 }
 
 int forward_on_frame(struct mesh *mesh, struct link *link, uint8_t type, struct str body)

@@ -23,8 +23,10 @@ static void move_past(struct mesh *mesh, uint32_t inc)
 {
     struct mesh_action *action;
 
-    if (inc == UINT32_MAX)
-        return enter_quarantine(mesh); /* nothing is newer than this */
+    if (inc == UINT32_MAX) {
+        enter_quarantine(mesh); /* nothing is newer than this */
+        return;
+    }
     mesh->config.inc = inc + 1;
     action = mesh_act(mesh, MESH_PERSIST);
     if (action)

@@ -84,9 +84,9 @@ static void next_version(struct mesh *mesh, size_t *at)
         buf_append_str(&body, buf_str(&removals));
         self->iver = head.iver;
         if (adds.failed || removals.failed || body.failed)
-            journal_forget(&mesh->journal, self); /* who is told asks for a snapshot */
+            delta_journal_forget(&mesh->journal, self); /* who is told asks for a snapshot */
         else
-            journal_add(&mesh->journal, self, head.prev, head.iver, buf_str(&body),
+            delta_journal_add(&mesh->journal, self, head.prev, head.iver, buf_str(&body),
                         mesh->now_ms);
         lsdb_touch(self);
         flood_tell(mesh, NULL, self, RECORD_INTEREST, head.inc, head.prev);
@@ -126,7 +126,7 @@ void interest_reborn(struct mesh *mesh)
 {
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
 
-    journal_forget(&mesh->journal, self);
+    delta_journal_forget(&mesh->journal, self);
     self->iinc = mesh->config.inc;
     self->iver++;
     lsdb_touch(self);

@@ -32,9 +32,9 @@ void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
 
     if (node->set_bad)
         return;
-    struct delta *delta = journal_from(node, from_inc == node->iinc ? from : 0, &bytes);
+    struct delta *delta = delta_journal_from(node, from_inc == node->iinc ? from : 0, &bytes);
     if (delta && bytes <= INTEREST_BODY_MAX) {
-        for (; delta && !link->closing; delta = journal_next(node, delta))
+        for (; delta && !link->closing; delta = delta_journal_next(node, delta))
             link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA,
                      (struct str){ (const char *)delta->body, delta->len });
     } else if (!node->set || iset_count(node->set) <= SMALL_SET) {
@@ -54,7 +54,7 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
     /* What waits already may begin too late for this neighbour. */
     flood_cancel(link, node, RECORD_INTEREST);
     uint64_t from = inc == node->iinc ? version : 0;
-    struct delta *delta = journal_from(node, from, &bytes);
+    struct delta *delta = delta_journal_from(node, from, &bytes);
     bool changes = delta && bytes <= INTEREST_BODY_MAX;
     flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc,
                     from, mesh->now_ms);
@@ -99,7 +99,7 @@ void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *se
     }
     index_follow(mesh, node->index, node->set, set);
     iset_free(node->set);
-    journal_forget(&mesh->journal, node);
+    delta_journal_forget(&mesh->journal, node);
     node->set = set;
     node->iinc = inc;
     node->iver = iver;
@@ -183,7 +183,7 @@ static void mark_bad(struct mesh *mesh, struct link *link, struct lsdb_node *nod
 
     node->set_bad = true;
     mesh->stats.repairs++;
-    journal_forget(&mesh->journal, node);
+    delta_journal_forget(&mesh->journal, node);
     lsdb_touch(node);
     mesh_fact(mesh, MESH_FACT_REPAIRED, link->id, mesh_node_name(node, hex), "%s",
               "interest does not have the hash that its origin says");
@@ -209,7 +209,7 @@ static void follow(struct mesh *mesh, struct link *link, struct lsdb_node *node,
         mark_bad(mesh, link, node);
         return;
     }
-    journal_add(&mesh->journal, node, head->prev, head->iver, body, mesh->now_ms);
+    delta_journal_add(&mesh->journal, node, head->prev, head->iver, body, mesh->now_ms);
     lsdb_touch(node);
     interest_advanced(mesh, link, node, from_inc == head->inc ? from_inc : head->inc,
                       from_inc == head->inc ? from : 0);

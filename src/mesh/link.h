@@ -118,6 +118,6 @@ struct str link_name(const struct mesh *mesh, const struct link *link, char text
 int bye_on_frame(struct mesh *mesh, struct link *link, struct str body);
 
 /* Each link that is there, in order of number. */
-#define link_each(mesh, link)                                                                     \
-    for (size_t link##_at = 0; link##_at < (mesh)->links.len; link##_at++)                        \
-        for (struct link *link = (mesh)->links.at[link##_at]; link; link = NULL)
+#define link_each(mesh, item)                                                                     \
+    for (size_t item##_at = 0; item##_at < (mesh)->links.len; item##_at++)                        \
+        for (struct link *item = (mesh)->links.at[item##_at]; item; item = NULL)

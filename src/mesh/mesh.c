@@ -102,7 +102,7 @@ struct mesh *mesh_new(const struct mesh_config *config, uint64_t now_ms)
 
     if (!mesh)
         return NULL;
-    journal_init(&mesh->journal);
+    delta_journal_init(&mesh->journal);
     frag_init(&mesh->frags);
     forward_init(&mesh->forward);
     rand_init(&mesh->rand, config->random_seed);
@@ -137,7 +137,7 @@ void mesh_free(struct mesh *mesh)
     vec_finish(&mesh->links);
     vec_finish(&mesh->seeds.list);
     bundle_pool_finish(&mesh->pool);
-    journal_finish(&mesh->journal);
+    delta_journal_finish(&mesh->journal);
     forward_finish(&mesh->forward);
     frag_finish(&mesh->frags);
     spf_finish(&mesh->spf);
@@ -253,7 +253,7 @@ static void run_timers(struct mesh *mesh)
     mesh_wake(mesh, spf_run(mesh));
     mesh_wake(mesh, forward_run(mesh));
     mesh_wake(mesh, frag_run(&mesh->frags, mesh->now_ms));
-    mesh_wake(mesh, journal_run(&mesh->journal, mesh->now_ms));
+    mesh_wake(mesh, delta_journal_run(&mesh->journal, mesh->now_ms));
     mesh_wake(mesh, stale_run(mesh));
     mesh_wake(mesh, seeds_run(mesh));
 }

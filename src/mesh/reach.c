@@ -58,7 +58,7 @@ static bool linked(const struct mesh *mesh, const struct lsdb_node *node)
 static void forget(struct mesh *mesh, struct lsdb_node *node)
 {
     interest_forget(mesh, node);
-    journal_forget(&mesh->journal, node);
+    delta_journal_forget(&mesh->journal, node);
     flood_forget(mesh, node);
     frag_forget(&mesh->frags, node->index);
     lsdb_remove(&mesh->lsdb, node);

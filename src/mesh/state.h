@@ -61,7 +61,7 @@ struct mesh {
     uint32_t link_nonce; /* counts handshakes */
     struct seeds seeds;
     struct bundle_pool pool;
-    struct journal journal;
+    struct delta_journal journal;
     struct interest_index *index;
     struct local_interest *local;
     struct interest_changes changes; /* scratch */
