@@ -13,8 +13,12 @@ esac
 shift
 
 ./dev setup build fuzz
-export CC=clang
-meson_build build-fuzz "" -- -Dfuzz=true -Db_lundef=false -Dbuildtype=debugoptimized || exit 1
+if [ ! -f build-fuzz/build.ninja ]; then
+    step "configuring build-fuzz" env CC=clang meson setup build-fuzz -Dfuzz=true \
+        -Dbuildtype=debugoptimized -Db_lundef=false \
+        -Db_sanitize=address,undefined || exit 1
+fi
+step "building build-fuzz" ninja -C build-fuzz fuzz || exit 1
 
 if [ $# -eq 0 ]; then
     for fuzzer in build-fuzz/test/fuzz/fuzz_*; do

@@ -88,15 +88,8 @@ meson_build()
     step "building $meson_dir" meson compile -C "$meson_dir" $meson_targets
 }
 
-# link_programs DIR: make DIR/plexusd and DIR/plexus of what meson leaves deeper down.
-link_programs()
-{
-    [ -e "$1/plexusd" ] || ln -sf src/server/plexusd "$1/plexusd"
-    [ -e "$1/plexus" ] || ln -sf src/cli/plexus "$1/plexus"
-}
-
 # The release build of the two programs.
 build_release()
 {
-    meson_build build "plexusd plexus" -- -Dtests=false && link_programs build
+    meson_build build "plexusd plexus" -- -Dtests=false
 }

@@ -84,8 +84,8 @@ void core_reconfigure(struct core *core, const struct core_config *config)
 
 void core_store(struct core *core, struct durable_op op)
 {
-    op.token = ++core->token;
-    effects_store(core->out, &op);
+    op.token = core->token + 1;
+    core->token += effects_store(core->out, &op);
 }
 
 /* ---- the step ---- */
@@ -160,7 +160,7 @@ static void on_bad(struct core *core, struct conn *conn, int err)
         effects_packet(core->out, conn->id, MQTT_311, &packet);
     }
     if (conn->state == CONN_UP && err == ERR_VERSION)
-        err = ERR_PROTOCOL; /* a second CONNECT [MQTT-3.1.0-2] */
+        err = ERR_PROTOCOL;                       /* a second CONNECT [MQTT-3.1.0-2] */
     conn_close(core, conn, reason_from_err(err)); /* [MQTT-4.13.1-1] */
 }
 

@@ -160,7 +160,7 @@ void effects_fact(struct core_out *out, struct core_fact fact, struct str client
         out->failed = true;
 }
 
-void effects_store(struct core_out *out, const struct durable_op *op)
+bool effects_store(struct core_out *out, const struct durable_op *op)
 {
     struct durable_op *slot = vec_push(&out->stores);
     char *text = NULL;
@@ -172,7 +172,7 @@ void effects_store(struct core_out *out, const struct durable_op *op)
     }
     if (!slot || (op->text.len && !text)) {
         out->failed = true;
-        return;
+        return false;
     }
     *slot = *op;
     if (text)
@@ -181,4 +181,5 @@ void effects_store(struct core_out *out, const struct durable_op *op)
         slot->text = (struct str){ NULL, 0 };
     if (op->message)
         message_ref(op->message);
+    return true;
 }

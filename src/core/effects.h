@@ -36,5 +36,6 @@ void effects_interest(struct core_out *out, struct str filter, struct core_inter
 /* Say what happened to a client; its id is copied. */
 void effects_fact(struct core_out *out, struct core_fact fact, struct str client_id);
 
-/* Ask the store for something. The text is copied, of the message a reference is taken. */
-void effects_store(struct core_out *out, const struct durable_op *op);
+/* Ask the store for something. The text is copied, of the message a reference is taken.
+ * False when out of memory: nothing is asked. */
+bool effects_store(struct core_out *out, const struct durable_op *op);

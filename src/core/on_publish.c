@@ -108,6 +108,19 @@ static bool within_quota(struct core *core, struct conn *conn)
     return true;
 }
 
+/* Publish the message; false when memory ran out on the way, so that somebody may miss it
+ * and it must not be acknowledged. */
+static bool publish_whole(struct core *core, struct message *message)
+{
+    bool failed_before = core->out->failed;
+
+    core->out->failed = false;
+    publish_here(core, message);
+    bool whole = !core->out->failed;
+    core->out->failed |= failed_before;
+    return whole;
+}
+
 /* Publish a message made from a QoS 1 or 2 PUBLISH and acknowledge. */
 static void publish_acked(struct core *core, struct conn *conn, struct message *message,
                           uint16_t packet_id)
@@ -121,16 +134,17 @@ static void publish_acked(struct core *core, struct conn *conn, struct message *
         core->stats.messages_dropped++;
     if (conn->version != MQTT_5)
         ack.reason = REASON_SUCCESS;
-    /* A PUBREC that refuses ends the exchange; all others are followed by PUBREL. */
-    if (message->qos == 2 && ack.reason == REASON_SUCCESS &&
-        note_incoming(core, conn->session, packet_id)) {
-        core_failed(core);
-        conn_close(core, conn, REASON_SERVER_BUSY);
+    bool well = refused || publish_whole(core, message);
+    /* A PUBREC that refuses ends the exchange; all others are followed by PUBREL. Noted
+     * last: a crash in between makes the client send again, and nothing is lost. */
+    if (well && message->qos == 2 && ack.reason == REASON_SUCCESS)
+        well = note_incoming(core, conn->session, packet_id) == ERR_OK;
+    if (well) {
+        ack_after(core, conn, kind, &ack, before);
         return;
     }
-    if (!refused)
-        publish_here(core, message);
-    ack_after(core, conn, kind, &ack, before);
+    core_failed(core);
+    conn_close(core, conn, REASON_SERVER_BUSY);
 }
 
 void on_publish(struct core *core, struct conn *conn, const struct mqtt_publish *publish)
@@ -138,6 +152,10 @@ void on_publish(struct core *core, struct conn *conn, const struct mqtt_publish 
     struct session *session = conn->session;
     struct str topic;
 
+    if (conn->version == MQTT_5 && props_has(&publish->props, PROP_SUBSCRIPTION_IDENTIFIER)) {
+        conn_close(core, conn, REASON_PROTOCOL_ERROR); /* only servers say it [MQTT-3.3.4-6] */
+        return;
+    }
     if (!resolve_topic(core, conn, publish, &topic))
         return;
     if (publish->qos == 2 && session->incoming &&

@@ -7,6 +7,7 @@
 #include "net/turn.h"
 #include "net/web.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -176,18 +177,38 @@ bool dial_again(struct carrier *carrier)
     return true;
 }
 
-static int on_failed(struct carrier *carrier, struct lws *wsi, const char *text)
+/* Why a connection attempt failed, in words; text is what libwebsockets has to say. */
+static void explain(const struct dial *dial, struct lws *wsi, const char *text, char *out,
+                    size_t size)
+{
+    unsigned status = lws_http_client_http_response(wsi);
+    bool six = strchr(dial->address, ':') != NULL;
+    int fd = lws_get_socket_fd(wsi), err = 0;
+    socklen_t len = sizeof err;
+    char where[INET6_ADDRSTRLEN + 32];
+
+    snprintf(where, sizeof where, six ? "[%s]:%u" : "%s:%u", dial->address, dial->port);
+    if (fd >= 0)
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+    if (status >= 200)
+        snprintf(out, size, "HTTP %u: not a mesh endpoint", status);
+    else if (err == ECONNREFUSED)
+        snprintf(out, size, "connection refused by %s", where);
+    else if (err)
+        snprintf(out, size, "cannot connect to %s: %s", where, strerror(err));
+    else if (dial->tls && text)
+        snprintf(out, size, "TLS: %s",
+                 strncmp(text, "connect SSL", 11) == 0 ? "handshake failed" : text);
+    else
+        snprintf(out, size, "%s closed the connection before it was a link", where);
+}
+
+static void on_failed(struct carrier *carrier, struct lws *wsi, const char *text)
 {
     char words[256];
-    struct dial *dial = carrier->dial;
-    unsigned status = lws_http_client_http_response(wsi);
 
-    if (!text)
-        text = "connection failed";
-    fprintf(stderr, "DEBUG lws text=%s status=%u\n", text, status);
-    snprintf(words, sizeof words, "%s: %s", text, dial->address);
+    explain(carrier->dial, wsi, text, words, sizeof words);
     carrier_gone(carrier, words);
-    return 0;
 }
 
 int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,

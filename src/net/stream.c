@@ -115,13 +115,21 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     return true;
 }
 
+/* Take the bytes. What does not begin as a CONNECT is not waited for. [MQTT-3.1.0-1] */
+static int take(struct stream *stream, const uint8_t *bytes, size_t len)
+{
+    if (!stream->version && stream->in.rest.len == 0 && bytes[0] != MQTT_CONNECT << 4)
+        return ERR_PROTOCOL;
+    return intake_take(&stream->in, bytes, len, &stream->packet_max, take_packet, stream);
+}
+
 void stream_receive(struct stream *stream, const void *bytes, size_t len)
 {
     struct net *net = stream->net;
 
     net->stats.bytes_in += len;
-    if (stream->id && !stream->closing) {
-        int err = intake_take(&stream->in, bytes, len, &stream->packet_max, take_packet, stream);
+    if (stream->id && !stream->closing && len > 0) {
+        int err = take(stream, bytes, len);
         if (err) {
             struct core_event event = {
                 .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err

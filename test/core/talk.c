@@ -111,8 +111,8 @@ static void write_packet(struct talk *talk, conn_id conn, const struct mqtt_pack
 /* Bytes to a client: every packet in them must be one. */
 static void write_bytes(struct talk *talk, conn_id conn, const uint8_t *bytes, size_t len)
 {
-    enum mqtt_version version = talk->versions[conn] ? (enum mqtt_version)talk->versions[conn]
-                                                     : MQTT_311;
+    enum mqtt_version version =
+        talk->versions[conn] ? (enum mqtt_version)talk->versions[conn] : MQTT_311;
     struct mqtt_frame frame;
     struct mqtt_packet packet;
 
@@ -165,10 +165,10 @@ static void write_send(struct talk *talk, const struct core_send *send)
 
 static void write_store(struct buf *text, const struct durable_op *op)
 {
-    static const char *const names[] = { "SESSION_PUT",  "SESSION_DEL",    "SUB_PUT",
-                                         "SUB_DEL",      "QUEUE_PUT",      "QUEUE_SENT",
-                                         "QUEUE_RECEIVED", "QUEUE_DEL",    "INCOMING_PUT",
-                                         "INCOMING_DEL", "RETAIN_PUT",     "RETAIN_DEL" };
+    static const char *const names[] = { "SESSION_PUT",    "SESSION_DEL", "SUB_PUT",
+                                         "SUB_DEL",        "QUEUE_PUT",   "QUEUE_SENT",
+                                         "QUEUE_RECEIVED", "QUEUE_DEL",   "INCOMING_PUT",
+                                         "INCOMING_DEL",   "RETAIN_PUT",  "RETAIN_DEL" };
 
     buf_printf(text, "store %s", names[op->kind]);
     if (op->session)
@@ -238,10 +238,7 @@ static void step(struct talk *talk, struct core_event event)
         if (send->kind == CORE_SEND_CLOSE)
             closing[count++] = send->conn;
     }
-    bool failed = talk->out.failed;
-    talk->failed |= failed;
-    if (failed) /* an operation may be missing: tokens jump */
-        talk->token = talk->out.stores.len ? talk->out.stores.at[0].token - 1 : talk->token;
+    talk->failed |= talk->out.failed;
     write_rest(talk);
     core_out_clear(&talk->out);
     for (size_t i = 0; i < count; i++)
@@ -279,8 +276,8 @@ static void talk_bytes(struct talk *talk, conn_id conn, const uint8_t *bytes, si
 {
     struct mqtt_frame frame;
     struct mqtt_packet packet;
-    enum mqtt_version version = talk->versions[conn] ? (enum mqtt_version)talk->versions[conn]
-                                                     : MQTT_5;
+    enum mqtt_version version =
+        talk->versions[conn] ? (enum mqtt_version)talk->versions[conn] : MQTT_5;
     int err = mqtt_frame_find(bytes, len, 1 << 20, &frame);
 
     if (!talk->open[conn])

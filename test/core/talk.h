@@ -67,7 +67,7 @@ struct hello {
     int end; /* says nothing: lets the macro end its list */
 };
 void talk_connect(struct talk *talk, conn_id conn, const char *id, struct hello hello);
-#define CONNECT(talk, conn, ...) CONNECT_(talk, conn, __VA_ARGS__, .end = 0)
+#define CONNECT(talk, conn, ...)      CONNECT_(talk, conn, __VA_ARGS__, .end = 0)
 #define CONNECT_(talk, conn, id, ...) talk_connect(talk, conn, id, (struct hello){ __VA_ARGS__ })
 
 /* Open a transport and say nothing. */

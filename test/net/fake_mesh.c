@@ -3,6 +3,7 @@
  * on every link that is up. Seeds are dialled again 100 ms after they failed. */
 #include "mesh/mesh.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct mesh {
     uint32_t seed_of[LINKS_MAX];
     size_t seed_count;
     struct mesh_stats stats;
+    char reason[256]; /* why the last link went down */
 };
 
 void mesh_out_clear(struct mesh_out *out)
@@ -55,6 +57,11 @@ void mesh_free(struct mesh *mesh)
     free(mesh);
 }
 
+static void keep_reason(struct mesh *mesh, struct str text)
+{
+    snprintf(mesh->reason, sizeof mesh->reason, "%.*s", STR_ARG(text));
+}
+
 static void add_fact(struct mesh_out *out, enum mesh_fact_kind kind, struct str text)
 {
     struct mesh_fact *fact = vec_push(&out->facts);
@@ -71,10 +78,9 @@ static void publish(struct mesh *mesh, const struct message *message, struct mes
         if (!mesh->up[link])
             continue;
         struct mesh_action *action = vec_push(&out->actions);
-        *action = (struct mesh_action){ .kind = MESH_SEND,
-                                        .channel = MESH_DATA,
-                                        .link = link,
-                                        .at = out->bytes.len };
+        *action = (struct mesh_action){
+            .kind = MESH_SEND, .channel = MESH_DATA, .link = link, .at = out->bytes.len
+        };
         buf_append_u8(&out->bytes, (uint8_t)topic.len);
         buf_append_str(&out->bytes, topic);
         buf_append_str(&out->bytes, payload);
@@ -126,21 +132,17 @@ void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_ou
     case MESH_LINK_DOWN:
         mesh->up[event->link] = false;
         seed_free(mesh, mesh->seed_of[event->link], event->now_ms);
+        keep_reason(mesh, event->text);
         add_fact(out, MESH_FACT_LINK_DOWN, event->text);
         break;
     case MESH_DIAL_FAILED:
         seed_free(mesh, event->seed, event->now_ms);
+        keep_reason(mesh, event->text);
         add_fact(out, MESH_FACT_LINK_DOWN, event->text);
         break;
-    case MESH_LINK_RX:
-        deliver(event->bytes, out);
-        break;
-    case MESH_LINK_WRITABLE:
-        mesh->stats.queue_bytes += event->room;
-        break;
-    case MESH_PUBLISH:
-        publish(mesh, event->message, out);
-        break;
+    case MESH_LINK_RX: deliver(event->bytes, out); break;
+    case MESH_LINK_WRITABLE: mesh->stats.queue_bytes += event->room; break;
+    case MESH_PUBLISH: publish(mesh, event->message, out); break;
     case MESH_SHUTDOWN:
         for (link_id link = 1; link < LINKS_MAX; link++) {
             if (!mesh->up[link])
@@ -150,12 +152,9 @@ void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_ou
         }
         mesh->seed_count = 0;
         break;
-    case MESH_TICK:
-        tick(mesh, event->now_ms, out);
-        break;
+    case MESH_TICK: tick(mesh, event->now_ms, out); break;
     case MESH_INTEREST:
-    case MESH_FLUSH:
-        break;
+    case MESH_FLUSH: break;
     }
 }
 
@@ -173,4 +172,12 @@ uint64_t mesh_deadline(const struct mesh *mesh)
 bool mesh_has_interest(const struct mesh *mesh)
 {
     return mesh != NULL;
+}
+
+bool mesh_next_link(const struct mesh *mesh, size_t *cursor, struct mesh_link_view *ret_link)
+{
+    if ((*cursor)++ > 0)
+        return false;
+    *ret_link = (struct mesh_link_view){ .reason = str_from_c(mesh->reason) };
+    return true;
 }

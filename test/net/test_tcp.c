@@ -238,7 +238,9 @@ START_TEST(stopping_says_goodbye_and_returns)
     rig_start(&rig);
     int a = rig_connect(rig_port(&rig, 0));
 
-    rig_say(&rig, a, "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01" "a");
+    rig_say(&rig, a,
+            "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01"
+            "a");
     rig_until(&rig, net_stats(rig.net).connections == 1 && rig.net->stats.bytes_out > 0);
     net_stop(rig.net);
     net_run(rig.net);
@@ -248,7 +250,7 @@ START_TEST(stopping_says_goodbye_and_returns)
     /* DISCONNECT, Server shutting down. [MQTT5 3.14.2.1] */
     bool said = false;
     for (ssize_t i = 0; i + 2 < len; i++)
-        said |= memcmp(got + i, "\xe0\x01\x8b", 3) == 0 || memcmp(got + i, "\xe0\x02\x8b", 3) == 0;
+        said |= got[i] == '\xe0' && got[i + 2] == '\x8b';
     ck_assert(said);
     close(a);
     rig_stop(&rig);

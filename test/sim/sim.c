@@ -72,6 +72,8 @@ void sim_add_edge(struct sim *sim, uint32_t a, uint32_t b, bool both_dial)
         seed->edge = number;
         seed->end = end;
     }
+    for (uint8_t end = 0; end < 2; end++)
+        *(uint32_t *)sim_need(vec_push(&sim->nodes.at[edge->ends[end]].edges)) = number;
 }
 
 void sim_start(struct sim *sim)
@@ -108,6 +110,7 @@ void sim_free(struct sim *sim)
     vec_each (&sim->nodes, node) {
         mesh_free(node->mesh);
         vec_finish(&node->seeds);
+        vec_finish(&node->edges);
         vec_finish(&node->links);
         vec_finish(&node->wants);
         vec_finish(&node->versions);

@@ -9,7 +9,13 @@
 #include "base/vec.h"
 #include "mesh/mesh.h"
 
-enum { SIM_FILTER_MAX = 48, SIM_WINDOW = 256 * 1024, SIM_QUEUE_MAX = 1 << 20 };
+/* SIM_WATCHED_MAX: with more brokers only what has settled is compared. */
+enum {
+    SIM_FILTER_MAX = 48,
+    SIM_WATCHED_MAX = 64,
+    SIM_WINDOW = 256 * 1024,
+    SIM_QUEUE_MAX = 1 << 20
+};
 
 /* When the first broker starts, in node time. */
 #define SIM_EPOCH_MS 1750000000000u
@@ -103,11 +109,15 @@ struct sim_node {
         VEC(struct sim_seed);
     } seeds;
     struct {
+        VEC(uint32_t);
+    } edges; /* at this broker */
+    struct {
         VEC(struct sim_conn *); /* by link number; NULL: free. [0] is never used */
     } links;
     struct {
         VEC(struct sim_want); /* everything ever wanted */
     } wants;
+    struct mesh_node_view own; /* of sim_check_settled */
     struct {
         VEC(struct sim_version);
     } versions;

@@ -24,6 +24,9 @@ PROGRAM_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
 }
+# The same for the plexus program, which links Paho.
+CLIENT_ENV = {**PROGRAM_ENV, "LSAN_OPTIONS": "print_suppressions=0:suppressions="
+              + str(pathlib.Path(__file__).with_name("paho.supp"))}
 # How long something that is awaited may take on a busy machine before it counts as lost.
 PATIENCE_S = 20
 
@@ -47,10 +50,9 @@ def default_build():
 
 
 def program(build, name):
-    for place in (build / name, build / "src" / "server" / name, build / "src" / "cli" / name):
-        if place.is_file():
-            return str(place)
-    raise FileNotFoundError(f"{build} has no {name}: build it first (./dev build)")
+    if not (build / name).is_file():
+        raise FileNotFoundError(f"{build} has no {name}: build it first (./dev build)")
+    return str(build / name)
 
 
 def wait_until(condition, what, timeout_s=PATIENCE_S, every_s=0.02):
@@ -78,6 +80,7 @@ class Broker:
         self.name, self.join, self.args = name, list(join), list(args)
         self.mqtt = self.web = "127.0.0.1:0"
         self.lines, self.process, self.reader = [], None, None
+        self.asked = self.killed = False
         self.changed = threading.Condition()
 
     def command(self):
@@ -88,7 +91,7 @@ class Broker:
         return words + self.args
 
     def start(self, wait=True):
-        self.lines = []
+        self.lines, self.asked, self.killed = [], False, False
         self.process = subprocess.Popen(
             self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=in_own_group,
@@ -150,13 +153,18 @@ class Broker:
 
     def kill(self):
         """As a power cut would."""
+        self.killed = True
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, timeout_s=10):
-        """SIGTERM; returns the exit code."""
-        if self.alive():
+    def ask_to_stop(self):
+        if self.alive() and not self.asked:
+            self.asked = True
             self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout_s=10):
+        """SIGTERM, once; returns the exit code."""
+        self.ask_to_stop()
         try:
             code = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -173,7 +181,7 @@ class Broker:
         """The JSON answer of a plexus command about this broker."""
         done = subprocess.run(
             [program(self.build, "plexus"), *words, "--json", "--url", self.web_url],
-            capture_output=True, text=True, timeout=30, env=PROGRAM_ENV)
+            capture_output=True, text=True, timeout=30, env=CLIENT_ENV)
         assert done.returncode == 0, f"plexus {words}: {done.returncode} {done.stderr}"
         return json.loads(done.stdout)
 
@@ -221,17 +229,15 @@ class Brokers:
 
     def stop(self):
         for broker in self.all:
-            if broker.alive():
-                broker.process.send_signal(signal.SIGTERM)
+            broker.ask_to_stop()
         problems = []
         for broker in self.all:
             if broker.process is None:
                 continue
-            was_alive = broker.alive() or broker.process.returncode == 0
             try:
                 code = broker.stop()
                 broker.check_clean()
-                if was_alive and code != 0:
+                if not broker.killed and code != 0:
                     problems.append(f"{broker.name} exited {code}:\n{broker.log()[-4000:]}")
             except AssertionError as error:
                 problems.append(str(error))

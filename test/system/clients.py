@@ -145,7 +145,7 @@ class Printer:
         self.lines, self.got = [], collections.defaultdict(list)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.STDOUT, preexec_fn=brokers.in_own_group,
-                                        env=brokers.PROGRAM_ENV)
+                                        env=brokers.CLIENT_ENV)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 

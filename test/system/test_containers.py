@@ -11,6 +11,7 @@ import time
 import pytest
 
 from brokers import ROOT, wait_until
+from clients import Printer
 
 PROJECT = "plexus-test"
 NAMESPACE = f"plexus-test-{os.getpid()}"
@@ -137,32 +138,25 @@ def test_the_images_are_built_and_the_minimal_one_is_small(images):
 def test_what_is_published_at_edge_arrives_at_cloud(composed):
     for port in (1883, 2883):
         await_answer(composed, port)
-    subscriber = subprocess.Popen(
-        ["nsenter", f"--net=/run/netns/{NAMESPACE}", "mosquitto_sub", "-h", "127.0.0.1",
-         "-p", "2883", "-V", "mqttv5", "-q", "2", "-t", "box/#", "-F", "%t %p", "-W", "60"],
-        stdout=subprocess.PIPE, text=True)
-    try:
-        os.set_blocking(subscriber.stdout.fileno(), False)
-        seen = []
-
-        def heard(line):
-            seen.extend((subscriber.stdout.read() or "").splitlines())
-            return line in seen
-
+    with Printer(["nsenter", f"--net=/run/netns/{NAMESPACE}", "stdbuf", "-oL", "mosquitto_sub",
+                  "-h", "127.0.0.1", "-p", "2883", "-V", "mqttv5", "-q", "2", "-t", "box/#",
+                  "-F", "GOT %t %x"]) as subscriber:
         def probed():
             client(composed, "mosquitto_pub", 1883, "-t", "box/probe", "-m", "probe")
             time.sleep(0.1)
-            return heard("box/probe probe")
+            return subscriber.got["box/probe"]
 
-        wait_until(probed, "interest to travel: " + composed.logs()[-3000:], 30)
-        for qos in (0, 1, 2):
+        try:
+            wait_until(probed, "interest to travel", 30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{composed.logs()[-3000:]}") from None
+        events = [b"event-%d" % qos for qos in (0, 1, 2)]
+        for qos, event in enumerate(events):
             client(composed, "mosquitto_pub", 1883, "-q", str(qos), "-t", "box/data",
-                   "-m", f"event-{qos}")
-            wait_until(lambda q=qos: heard(f"box/data event-{q}"), f"QoS {qos}", 10)
-        assert sum(line.startswith("box/data") for line in seen) == 3
-    finally:
-        subscriber.terminate()
-        subscriber.wait(10)
+                   "-m", event.decode())
+        wait_until(lambda: len(subscriber.got["box/data"]) >= 3, "an event of each QoS", 10)
+        time.sleep(0.2)
+        assert sorted(subscriber.got["box/data"]) == events
 
 
 @pytest.mark.parametrize("service", ["edge", "hub", "cloud"])

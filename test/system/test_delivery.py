@@ -121,7 +121,7 @@ def plexus(broker, transport, *words):
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 def test_the_plexus_program_publishes_and_subscribes(line, topic, qos, version, transport):
     edge, _, cloud = line
-    env = brokers.PROGRAM_ENV
+    env = brokers.CLIENT_ENV
     sub = plexus(cloud, transport, "sub", "-V", version, "-q", str(qos), "-t", topic + "/#")
 
     def pub(name, text):

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-import brokers
 from brokers import PATIENCE_S, wait_converged, wait_until
 from clients import Client
 from link_proxy import LinkProxy
@@ -49,8 +48,8 @@ def test_a_subscription_is_known_at_the_other_end_within_fifty_milliseconds(line
     assert statistics.median(delays) < INTEREST_MS_MAX, [f"{d:.1f}" for d in delays]
 
 
-def test_the_mesh_command_shows_nodes_links_and_interest(line, topic):
-    edge, hub, cloud = line
+def test_the_mesh_command_shows_nodes_links_and_interest(mesh, topic):
+    edge, hub, cloud = mesh.line("edge", "hub", "cloud")
     view = edge.ask("mesh")
     assert view["self"] == "edge"
     assert {"nodes", "links", "self"} <= view.keys()

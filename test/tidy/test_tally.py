@@ -19,7 +19,7 @@ def tally(*paths):
     return done.returncode, done.stdout.splitlines()
 
 
-def testlog(tmp_path, *tests):
+def write_log(tmp_path, *tests):
     path = tmp_path / "testlog.json"
     path.write_text("".join(json.dumps({"name": f"t{i}", "result": result, "stdout": stdout}) + "\n"
                             for i, (result, stdout) in enumerate(tests)))
@@ -27,29 +27,29 @@ def testlog(tmp_path, *tests):
 
 
 def test_checks_are_counted_one_by_one(tmp_path):
-    log = testlog(tmp_path, ("OK", "100%: Checks: 12, Failures: 0, Errors: 0\n"),
+    log = write_log(tmp_path, ("OK", "100%: Checks: 12, Failures: 0, Errors: 0\n"),
                   ("FAIL", "Running\n66%: Checks: 3, Failures: 1, Errors: 0\n"), ("OK", ""))
     assert tally(log) == (1, ["failed: t1", "15 passed, 1 failed"])
 
 
 def test_all_good_is_nought_and_the_line_is_last(tmp_path):
-    assert tally(testlog(tmp_path, ("OK", None))) == (0, ["1 passed, 0 failed"])
+    assert tally(write_log(tmp_path, ("OK", None))) == (0, ["1 passed, 0 failed"])
 
 
 def test_a_program_that_crashed_or_hung_is_a_failure(tmp_path):
-    code, lines = tally(testlog(tmp_path, ("FAIL", ""), ("TIMEOUT", ""), ("ERROR", "")))
+    code, lines = tally(write_log(tmp_path, ("FAIL", ""), ("TIMEOUT", ""), ("ERROR", "")))
     assert (code, lines[-1]) == (1, "0 passed, 3 failed")
 
 
 def test_a_crash_after_good_checks_is_a_failure_too(tmp_path):
-    log = testlog(tmp_path, ("FAIL", "100%: Checks: 4, Failures: 0, Errors: 0\n"))
+    log = write_log(tmp_path, ("FAIL", "100%: Checks: 4, Failures: 0, Errors: 0\n"))
     assert tally(log)[1][-1] == "4 passed, 1 failed"
 
 
 def test_skips_are_told_before_the_last_line(tmp_path):
     path = tmp_path / "pytest.xml"
     path.write_text(JUNIT)
-    assert tally(path, testlog(tmp_path, ("SKIP", ""))) == (1, [
+    assert tally(path, write_log(tmp_path, ("SKIP", ""))) == (1, [
         "failed: a::bad", "failed: a::worse", "2 skipped: no podman; t0 skipped itself",
         "1 passed, 2 failed"])
 
@@ -57,5 +57,5 @@ def test_skips_are_told_before_the_last_line(tmp_path):
 def test_a_report_that_is_missing_broken_or_empty_is_a_failure(tmp_path):
     broken = tmp_path / "broken.xml"
     broken.write_text("<testsuites>")
-    code, lines = tally(tmp_path / "none.json", broken, testlog(tmp_path))
+    code, lines = tally(tmp_path / "none.json", broken, write_log(tmp_path))
     assert (code, lines[-1]) == (1, "0 passed, 3 failed")

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mesh/digest.h"
+
+#include "base/err.h"
+#include "mesh/identity.h"
+#include "mesh/interest_sync.h"
+#include "mesh/state.h"
+#include "mesh/tlv.h"
+#include "mqtt/wire.h"
+
+#include <string.h>
+
+enum { FORM_ALL, FORM_REACHABLE, FORM_LINES };
+enum { LINES_LAST = 1, LINES_PERIODIC = 2, LINE_REACHABLE = 1 };
+enum { LINES_BYTES = 16000 };
+
+/* What a line says of one broker. */
+struct line {
+    struct node_id id;
+    uint32_t inc;
+    uint64_t boot;
+    uint32_t tseq, iinc;
+    uint64_t iver, ihash;
+    bool reachable;
+};
+
+static void sum(const struct mesh *mesh, bool all, uint64_t ret_sums[DIGEST_BUCKETS])
+{
+    memset(ret_sums, 0, DIGEST_BUCKETS * sizeof ret_sums[0]);
+    vec_each (&mesh->lsdb.order, at) {
+        const struct lsdb_node *node = *at;
+        if ((node->tseq || node->iver) && (all || node->reachable || node->index == NODE_SELF))
+            ret_sums[node->bucket] += node->line_hash;
+    }
+}
+
+void digest_send(struct mesh *mesh, struct link *link, bool all)
+{
+    uint64_t sums[DIGEST_BUCKETS];
+    struct buf *body = mesh_scratch(mesh);
+
+    sum(mesh, all, sums);
+    buf_append_u8(body, all ? FORM_ALL : FORM_REACHABLE);
+    for (int i = 0; i < DIGEST_BUCKETS; i++)
+        wire_put_u64(body, sums[i]);
+    link_put(mesh, link, CLASS_CONTROL, FRAME_DIGEST, buf_str(body));
+}
+
+uint64_t digest_run(struct mesh *mesh, struct link *link)
+{
+    if (mesh->now_ms >= link->digest_ms) {
+        digest_send(mesh, link, false);
+        link->digest_ms = mesh->now_ms + mesh->config.digest_ms;
+    }
+    return link->digest_ms;
+}
+
+/* In step with the peer? */
+static void check_synced(struct mesh *mesh, struct link *link)
+{
+    if (link->state == LINK_EXCHANGE && link->digest_in && !link->lines_due &&
+        link->wants.len == 0)
+        link_handle(mesh, link, LINK_EVENT_SYNCED);
+}
+
+static void put_line(struct buf *body, const struct lsdb_node *node)
+{
+    buf_append(body, node->id.bytes, NODE_ID_LEN);
+    wire_put_u32(body, node->inc);
+    wire_put_u64(body, node->boot);
+    wire_put_u32(body, node->tseq);
+    wire_put_u32(body, node->iinc);
+    wire_put_leb(body, node->set_bad ? 0 : node->iver);
+    wire_put_u64(body, node->set && !node->set_bad ? iset_hash(node->set) : 0);
+    buf_append_u8(body, node->reachable || node->index == NODE_SELF ? LINE_REACHABLE : 0);
+}
+
+/* One frame of lines, from *at on. */
+static void put_lines(struct mesh *mesh, struct link *link, uint64_t mask, uint8_t flags,
+                      size_t *at)
+{
+    struct buf lines = { 0 };
+    struct buf *body = mesh_scratch(mesh);
+    uint64_t count = 0;
+
+    for (; *at < mesh->lsdb.order.len && lines.len < LINES_BYTES; (*at)++) {
+        const struct lsdb_node *node = mesh->lsdb.order.at[*at];
+        if (!(mask >> node->bucket & 1) || !(node->tseq || node->iver))
+            continue;
+        put_line(&lines, node);
+        count++;
+    }
+    buf_append_u8(body, FORM_LINES);
+    buf_append_u8(body, flags | (*at == mesh->lsdb.order.len ? LINES_LAST : 0));
+    wire_put_u64(body, mask);
+    wire_put_leb(body, count);
+    buf_append_str(body, buf_str(&lines));
+    if (!lines.failed && !body->failed)
+        link_put(mesh, link, CLASS_CONTROL, FRAME_DIGEST, buf_str(body));
+    buf_finish(&lines);
+}
+
+static int on_sums(struct mesh *mesh, struct link *link, struct wire_reader *r, bool all)
+{
+    uint64_t own[DIGEST_BUCKETS], mask = 0;
+
+    sum(mesh, all, own);
+    for (int i = 0; i < DIGEST_BUCKETS; i++) {
+        if (wire_get_u64(r) != own[i])
+            mask |= (uint64_t)1 << i;
+    }
+    int err = wire_finish(r);
+    if (err)
+        return err;
+    for (size_t at = 0; mask && at < mesh->lsdb.order.len && !link->closing;)
+        put_lines(mesh, link, mask, all ? 0 : LINES_PERIODIC, &at);
+    if (all && link->state == LINK_EXCHANGE) {
+        link->digest_in = true;
+        link->lines_due = mask != 0;
+        check_synced(mesh, link);
+    }
+    return ERR_OK;
+}
+
+/* Ask for a record and remember that it is wanted. */
+static void want(struct mesh *mesh, struct link *link, const struct line *line,
+                 enum record_kind kind, const struct lsdb_node *node)
+{
+    if (link->state == LINK_EXCHANGE) {
+        struct link_want *slot = vec_push(&link->wants);
+        if (slot)
+            *slot = (struct link_want){
+                .id = line->id,
+                .kind = (uint8_t)kind,
+                .inc = kind == RECORD_TOPOLOGY ? line->inc : line->iinc,
+                .boot = line->boot,
+                .version = kind == RECORD_TOPOLOGY ? line->tseq : line->iver,
+            };
+    } else {
+        char hex[12];
+        mesh->stats.repairs++;
+        if (node)
+            mesh_fact(mesh, MESH_FACT_REPAIRED, link->id, mesh_node_name(node, hex), "%s",
+                      kind == RECORD_TOPOLOGY ? "topology" : "interest");
+    }
+    bool have = node && !(kind == RECORD_INTEREST && node->iinc != line->iinc);
+    if (kind == RECORD_TOPOLOGY)
+        dreq_send(mesh, link, &line->id, kind, node ? node->inc : 0, node ? node->tseq : 0);
+    else
+        dreq_send(mesh, link, &line->id, kind, have ? node->iinc : 0,
+                  have && !node->set_bad && node->iver < line->iver ? node->iver : 0);
+}
+
+/* The peer has less of the node than is here: tell it, unless it will ask anyway. */
+static void push_newer(struct mesh *mesh, struct link *link, const struct line *line,
+                       struct lsdb_node *node, int topology, int interest)
+{
+    if (topology < 0)
+        flood_tell_link(mesh, link, node, RECORD_TOPOLOGY, 0, 0, mesh->now_ms);
+    if (interest < 0)
+        flood_tell_link(mesh, link, node, RECORD_INTEREST, line->iinc, line->iver, mesh->now_ms);
+}
+
+/* >0 when the line's interest is newer than what is here, or the same version differs. */
+static int compare_interest(const struct lsdb_node *node, const struct line *line)
+{
+    uint64_t ihash = interest_hash(node);
+
+    if (line->iinc != node->iinc)
+        return line->iinc > node->iinc ? 1 : -1;
+    if (node->set_bad)
+        return line->iver > 0;
+    if (line->iver != node->iver)
+        return line->iver > node->iver ? 1 : -1;
+    return (line->ihash > ihash) - (line->ihash < ihash);
+}
+
+static void on_line(struct mesh *mesh, struct link *link, const struct line *line, bool periodic)
+{
+    struct lsdb_node *node = lsdb_find(&mesh->lsdb, &line->id);
+
+    if (node && node->index == NODE_SELF) {
+        uint64_t newer = line->iinc == node->iinc && line->iver > node->iver ? UINT64_MAX : 0;
+        identity_seen(mesh, line->inc, line->boot, newer ? newer : line->tseq);
+        if (periodic && line->inc <= node->inc)
+            push_newer(mesh, link, line, node,
+                       lsdb_compare(node, line->inc, line->boot, line->tseq),
+                       compare_interest(node, line));
+        return;
+    }
+    if (!node && !line->reachable)
+        return; /* somebody's memory of a broker that is gone */
+    int topology = node ? lsdb_compare(node, line->inc, line->boot, line->tseq) : 1;
+    int interest = node ? compare_interest(node, line) : line->iver > 0;
+    if (topology > 0 && line->tseq)
+        want(mesh, link, line, RECORD_TOPOLOGY, node);
+    if (interest > 0)
+        want(mesh, link, line, RECORD_INTEREST, node);
+    if (node && periodic)
+        push_newer(mesh, link, line, node, topology, interest);
+}
+
+static void get_line(struct wire_reader *r, struct line *ret_line)
+{
+    *ret_line = (struct line){ 0 };
+    node_id_get(r, &ret_line->id);
+    ret_line->inc = wire_get_u32(r);
+    ret_line->boot = wire_get_u64(r);
+    ret_line->tseq = wire_get_u32(r);
+    ret_line->iinc = wire_get_u32(r);
+    ret_line->iver = wire_get_leb(r);
+    ret_line->ihash = wire_get_u64(r);
+    ret_line->reachable = wire_get_u8(r) & LINE_REACHABLE;
+}
+
+static int on_lines(struct mesh *mesh, struct link *link, struct wire_reader *r)
+{
+    uint8_t flags = wire_get_u8(r);
+    struct line line;
+
+    wire_get_u64(r); /* the buckets */
+    for (uint64_t left = wire_get_leb(r); left && !r->err && !link->closing; left--) {
+        get_line(r, &line);
+        if (!r->err)
+            on_line(mesh, link, &line, flags & LINES_PERIODIC);
+    }
+    tlv_check(r);
+    int err = link->closing ? ERR_OK : wire_finish(r);
+    if (err)
+        return err;
+    if (flags & LINES_LAST && !(flags & LINES_PERIODIC)) {
+        link->lines_due = false;
+        check_synced(mesh, link);
+    }
+    return ERR_OK;
+}
+
+int digest_on_frame(struct mesh *mesh, struct link *link, struct str body)
+{
+    struct wire_reader r = wire_reader(body.ptr, body.len, 0);
+    uint8_t form = wire_get_u8(&r);
+
+    if (r.err)
+        return r.err;
+    if (form == FORM_LINES)
+        return on_lines(mesh, link, &r);
+    return form <= FORM_REACHABLE ? on_sums(mesh, link, &r, form == FORM_ALL) : ERR_OK;
+}
+
+void dreq_send(struct mesh *mesh, struct link *link, const struct node_id *id,
+               enum record_kind kind, uint32_t inc, uint64_t version)
+{
+    struct buf *body = mesh_scratch(mesh);
+
+    buf_append(body, id->bytes, NODE_ID_LEN);
+    buf_append_u8(body, (uint8_t)kind);
+    wire_put_u32(body, inc);
+    wire_put_leb(body, version);
+    link_put(mesh, link, CLASS_CONTROL, FRAME_DREQ, buf_str(body));
+}
+
+int dreq_on_frame(struct mesh *mesh, struct link *link, struct str body)
+{
+    struct wire_reader r = wire_reader(body.ptr, body.len, 0);
+    struct node_id id = { { 0 } };
+
+    node_id_get(&r, &id);
+    uint8_t kind = wire_get_u8(&r);
+    uint32_t inc = wire_get_u32(&r);
+    uint64_t version = wire_get_leb(&r);
+    tlv_check(&r);
+    int err = wire_finish(&r);
+    if (err)
+        return err;
+    struct lsdb_node *node = lsdb_find(&mesh->lsdb, &id);
+    if (!node)
+        return ERR_OK;
+    if (kind == RECORD_TOPOLOGY)
+        flood_tell_link(mesh, link, node, RECORD_TOPOLOGY, 0, 0, mesh->now_ms);
+    else if (kind == RECORD_INTEREST)
+        interest_answer(mesh, link, node, inc, version);
+    return ERR_OK;
+}
+
+/* Is what was wanted here now, or something newer? */
+static bool satisfied(const struct link_want *wanted, const struct lsdb_node *node)
+{
+    if (wanted->kind == RECORD_TOPOLOGY)
+        return lsdb_compare(node, wanted->inc, wanted->boot, (uint32_t)wanted->version) <= 0;
+    return node->iinc > wanted->inc ||
+           (node->iinc == wanted->inc && !node->set_bad && node->iver >= wanted->version);
+}
+
+void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kind kind)
+{
+    link_each (mesh, link) {
+        for (size_t i = 0; i < link->wants.len;) {
+            const struct link_want *wanted = &link->wants.at[i];
+            if (wanted->kind == kind && node_id_equal(&wanted->id, &node->id) &&
+                satisfied(wanted, node)) {
+                vec_swap_remove(&link->wants, i);
+                link->deadline_ms = mesh->now_ms + mesh->config.handshake_ms; /* progress */
+            } else {
+                i++;
+            }
+        }
+        if (link->state == LINK_EXCHANGE)
+            check_synced(mesh, link);
+    }
+}

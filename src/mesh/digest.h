@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding differences: sums over all records, bucket by bucket, and a line for each record
+ * of a bucket that differs. Equal databases cost one small frame. MESH.md 3.4.
+ *
+ * DIGEST, form 0 (all that is held) or 1 (only reachable brokers): form u8 | 64 sums u64.
+ * Form 2, lines: form u8 | flags u8 (1 last, 2 answer to form 1) | buckets u64 | count leb
+ *     | { id 16, inc u32, boot u64, tseq u32, iinc u32, iver leb, ihash u64, flags u8 }
+ * DREQ: id 16 | kind u8 | inc u32 | version leb: what the asker has. */
+#pragma once
+
+#include "base/str.h"
+#include "mesh/flood.h"
+#include "mesh/lsdb.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mesh;
+struct link;
+
+/* Send the sums: of all records, or of reachable brokers only. */
+void digest_send(struct mesh *mesh, struct link *link, bool all);
+
+/* Send the periodic digest when it is time; when to come back. */
+uint64_t digest_run(struct mesh *mesh, struct link *link);
+
+/* A DIGEST or DREQ came. ERR_OK or ERR_MALFORMED. */
+int digest_on_frame(struct mesh *mesh, struct link *link, struct str body);
+int dreq_on_frame(struct mesh *mesh, struct link *link, struct str body);
+
+/* A record came, from wherever: links that waited for it may be in step now. */
+void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kind kind);
+
+/* Ask the peer for a record. inc, version: what is here. */
+void dreq_send(struct mesh *mesh, struct link *link, const struct node_id *id,
+               enum record_kind kind, uint32_t inc, uint64_t version);

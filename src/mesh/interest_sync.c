@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mesh/interest_sync.h"
+
+#include "base/err.h"
+#include "mesh/digest.h"
+#include "mesh/identity.h"
+#include "mesh/interest_codec.h"
+#include "mesh/state.h"
+
+#include <stdlib.h>
+
+/* Sets that are no larger are sent whole instead of announced. */
+enum { SMALL_SET = 64, ASK_EVERY_MS = 1000 };
+
+/* ---- sending ---- */
+
+static void send_notice(struct mesh *mesh, struct link *link, const struct lsdb_node *node)
+{
+    struct buf *body = mesh_scratch(mesh);
+    struct interest_head head = { .id = node->id, .inc = node->iinc, .prev = node->iver,
+                                  .iver = node->iver, .flags = IDELTA_NOTICE,
+                                  .hash = interest_hash(node) };
+
+    idelta_put_head(body, &head);
+    link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA, buf_str(body));
+}
+
+void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
+                   uint32_t from_inc, uint64_t from)
+{
+    size_t bytes;
+
+    if (node->set_bad)
+        return;
+    struct delta *delta = delta_journal_from(node, from_inc == node->iinc ? from : 0, &bytes);
+    if (delta && bytes <= INTEREST_BODY_MAX) {
+        for (; delta && !link->closing; delta = delta_journal_next(node, delta))
+            link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA,
+                     (struct str){ (const char *)delta->body, delta->len });
+    } else if (!node->set || iset_count(node->set) <= SMALL_SET) {
+        interest_send_snapshot(mesh, link, node);
+    } else {
+        send_notice(mesh, link, node);
+    }
+}
+
+void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t inc,
+                     uint64_t version)
+{
+    size_t bytes;
+
+    if (node->set_bad || inc > node->iinc || (inc == node->iinc && version > node->iver))
+        return;
+    /* What waits already may begin too late for this neighbour. */
+    flood_cancel(link, node, RECORD_INTEREST);
+    uint64_t from = inc == node->iinc ? version : 0;
+    struct delta *delta = delta_journal_from(node, from, &bytes);
+    bool changes = delta && bytes <= INTEREST_BODY_MAX;
+    flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc,
+                    from, mesh->now_ms);
+}
+
+/* ---- changing a set ---- */
+
+/* Walk two sets in step and let the index follow from the one to the other. */
+static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *before,
+                         const struct iset *after)
+{
+    size_t at_before = 0, at_after = 0;
+    struct interest old, new;
+    bool more_old = before && iset_next(before, &at_before, &old);
+    bool more_new = after && iset_next(after, &at_after, &new);
+
+    /* Adds first: a topic that both sets match is matched at every moment. */
+    while (more_new) {
+        int order = more_old ? str_compare(old.filter, new.filter) : 1;
+        bool same = order == 0 && old.qos == new.qos && old.persistent == new.persistent;
+        if (order >= 0 && !same &&
+            interest_index_put(mesh->index, node, &new) != ERR_OK)
+            mesh->out->failed = true;
+        if (order <= 0)
+            more_old = iset_next(before, &at_before, &old);
+        if (order >= 0)
+            more_new = iset_next(after, &at_after, &new);
+    }
+    at_before = 0;
+    while (before && iset_next(before, &at_before, &old)) {
+        if (!after || !iset_find(after, old.filter, &new))
+            interest_index_remove(mesh->index, node, old.filter);
+    }
+}
+
+void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
+                      uint64_t iver)
+{
+    if (set && iset_count(set) == 0) {
+        iset_free(set);
+        set = NULL;
+    }
+    index_follow(mesh, node->index, node->set, set);
+    iset_free(node->set);
+    delta_journal_forget(&mesh->journal, node);
+    node->set = set;
+    node->iinc = inc;
+    node->iver = iver;
+    node->set_bad = false;
+    node->set_expires_ms = UINT64_MAX;
+    lsdb_touch(node);
+}
+
+void interest_expire(struct mesh *mesh, struct lsdb_node *node)
+{
+    snapshot_drop(node);
+    interest_install(mesh, node, NULL, node->inc, 0);
+}
+
+void interest_forget(struct mesh *mesh, struct lsdb_node *node)
+{
+    snapshot_drop(node);
+    interest_install(mesh, node, NULL, 0, 0);
+}
+
+void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *node,
+                       uint32_t from_inc, uint64_t from)
+{
+    node->asked_ms = 0;
+    flood_cancel(link, node, RECORD_INTEREST);
+    digest_got(mesh, node, RECORD_INTEREST);
+    flood_tell(mesh, link, node, RECORD_INTEREST, from_inc, from);
+    if (!link->closing && node->seen_inc == node->iinc && node->seen_iver > node->iver)
+        dreq_send(mesh, link, &node->id, RECORD_INTEREST, node->iinc, node->iver);
+}
+
+/* ---- receiving changes ---- */
+
+/* Ask this neighbour, unless somebody was asked a moment ago. */
+static void ask(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t inc)
+{
+    if (node->asked_ms && mesh->now_ms < node->asked_ms + ASK_EVERY_MS)
+        return;
+    node->asked_ms = mesh->now_ms ? mesh->now_ms : 1;
+    bool have = inc == node->iinc && !node->set_bad;
+    dreq_send(mesh, link, &node->id, RECORD_INTEREST, have ? inc : 0, have ? node->iver : 0);
+}
+
+/* Apply the entries of a checked delta to the node's set and the index; false when memory
+ * or the limit of filters is met. */
+static bool apply(struct mesh *mesh, struct lsdb_node *node, struct interest_head *head)
+{
+    struct wire_reader *r = &head->entries;
+    struct interest interest;
+    struct str filter;
+
+    if (!node->set && head->adds)
+        node->set = iset_new();
+    if (head->adds && (!node->set || iset_count(node->set) + head->adds > mesh->config.filters_max))
+        return false;
+    buf_clear(&mesh->text_buf);
+    for (uint64_t left = head->adds; left; left--) {
+        if (!interest_get(r, &mesh->text_buf, &interest) ||
+            iset_put(node->set, &interest) != ERR_OK ||
+            interest_index_put(mesh->index, node->index, &interest) != ERR_OK)
+            return false;
+    }
+    buf_clear(&mesh->text_buf);
+    for (uint64_t left = head->removals; left; left--) {
+        if (!interest_get_removal(r, &mesh->text_buf, &filter))
+            return false;
+        if (node->set && iset_remove(node->set, filter))
+            interest_index_remove(mesh->index, node->index, filter);
+    }
+    if (node->set && iset_count(node->set) == 0) {
+        iset_free(node->set);
+        node->set = NULL;
+    }
+    return true;
+}
+
+/* The set is not what its origin says: it serves until a snapshot comes. */
+static void mark_bad(struct mesh *mesh, struct link *link, struct lsdb_node *node)
+{
+    char hex[12];
+
+    node->set_bad = true;
+    mesh->stats.repairs++;
+    delta_journal_forget(&mesh->journal, node);
+    lsdb_touch(node);
+    mesh_fact(mesh, MESH_FACT_REPAIRED, link->id, mesh_node_name(node, hex), "%s",
+              "interest does not have the hash that its origin says");
+    node->asked_ms = 0;
+    ask(mesh, link, node, node->iinc);
+}
+
+/* A delta that follows what is here. */
+static void follow(struct mesh *mesh, struct link *link, struct lsdb_node *node,
+                   struct interest_head *head, struct str body)
+{
+    uint32_t from_inc = node->iinc;
+    uint64_t from = node->iver;
+
+    if (head->prev == 0 && (head->inc != node->iinc || node->set_bad || node->iver))
+        interest_install(mesh, node, NULL, head->inc, 0);
+    bool applied = apply(mesh, node, head);
+    uint64_t hash = interest_hash(node);
+    node->iinc = head->inc;
+    node->iver = head->iver;
+    node->set_expires_ms = UINT64_MAX;
+    if (!applied || hash != head->hash) {
+        mark_bad(mesh, link, node);
+        return;
+    }
+    delta_journal_add(&mesh->journal, node, head->prev, head->iver, body, mesh->now_ms);
+    lsdb_touch(node);
+    interest_advanced(mesh, link, node, from_inc == head->inc ? from_inc : head->inc,
+                      from_inc == head->inc ? from : 0);
+}
+
+struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
+                                   const struct interest_head *head)
+{
+    struct lsdb_node *node;
+
+    mesh->stats.floods_in++;
+    if (lsdb_need(&mesh->lsdb, &head->id, &node) != ERR_OK)
+        return NULL;
+    if (node->index == NODE_SELF) {
+        uint64_t newer = head->inc == node->iinc && head->iver > node->iver ? UINT64_MAX : 0;
+        if (head->inc > mesh->config.inc || newer)
+            identity_seen(mesh, head->inc, mesh->config.boot, UINT64_MAX);
+        return NULL;
+    }
+    if (head->inc > node->seen_inc) {
+        node->seen_inc = head->inc;
+        node->seen_iver = head->iver;
+    } else if (head->inc == node->seen_inc && head->iver > node->seen_iver) {
+        node->seen_iver = head->iver;
+    }
+    if (head->inc < node->iinc) {
+        flood_tell_link(mesh, link, node, RECORD_INTEREST, head->inc, head->iver, mesh->now_ms);
+        return NULL;
+    }
+    return node;
+}
+
+int idelta_on_frame(struct mesh *mesh, struct link *link, struct str body)
+{
+    struct interest_head head;
+    int err = idelta_decode(body, &mesh->text_buf, &head);
+
+    if (err)
+        return err == ERR_NOMEM ? ERR_OK : err;
+    struct lsdb_node *node = interest_subject(mesh, link, &head);
+    if (!node)
+        return ERR_OK;
+    bool same_inc = head.inc == node->iinc;
+    if (same_inc && !node->set_bad && head.iver <= node->iver) {
+        if (head.iver == node->iver)
+            flood_cancel(link, node, RECORD_INTEREST);
+        return ERR_OK;
+    }
+    bool next = same_inc && !node->set_bad ? head.prev == node->iver : head.prev == 0;
+    if (next && !(head.flags & IDELTA_NOTICE))
+        follow(mesh, link, node, &head, body);
+    else
+        ask(mesh, link, node, head.inc);
+    return ERR_OK;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeping everybody's interest the same everywhere: the own set is told as versioned
+ * changes, others' changes are applied in order and told on, and whoever missed one asks.
+ * Nothing is counted on the wire: every change says the hash of the set after it.
+ * MESH.md 3.4, 3.5. */
+#pragma once
+
+#include "base/str.h"
+#include "mesh/iset.h"
+#include "mesh/lsdb.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mesh;
+struct link;
+struct interest_head;
+
+/* The hash of what the node wants; 0 for nothing. */
+static inline uint64_t interest_hash(const struct lsdb_node *node)
+{
+    return node->set ? iset_hash(node->set) : 0;
+}
+
+/* Local clients' wishes changed. */
+void interest_changed(struct mesh *mesh, const struct interest *interest, bool wanted);
+
+/* Tell what has gathered when it is time; when to come back. */
+uint64_t interest_run(struct mesh *mesh);
+
+/* This broker has a new incarnation: its set goes on under it. */
+void interest_reborn(struct mesh *mesh);
+
+/* An IDELTA or ISNAP came. ERR_OK or ERR_MALFORMED. */
+int idelta_on_frame(struct mesh *mesh, struct link *link, struct str body);
+int isnap_on_frame(struct mesh *mesh, struct link *link, struct str body);
+
+/* The node whose interest a frame tells, noted as heard of; NULL when there is nothing to
+ * do with it. */
+struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
+                                   const struct interest_head *head);
+
+/* Let the set take the place of the node's, in one go. The set is ours then; NULL: empty. */
+void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
+                      uint64_t iver);
+
+/* The node's interest is now this version, by way of the link: tell it on, from the version
+ * before, and ask for more when more is known of. */
+void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *node,
+                       uint32_t from_inc, uint64_t from);
+
+/* Write the frames that bring a neighbour from this version to the present one: changes
+ * when they are remembered, else a small snapshot, else a notice. */
+void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
+                   uint32_t from_inc, uint64_t from);
+
+/* Write the whole set as a snapshot. */
+void interest_send_snapshot(struct mesh *mesh, struct link *link, const struct lsdb_node *node);
+
+/* A neighbour has this version of the node's set and wants the present one. */
+void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t inc,
+                     uint64_t version);
+
+/* Drop a former incarnation's set. */
+void interest_expire(struct mesh *mesh, struct lsdb_node *node);
+
+/* Forget everything of the node's interest. */
+void interest_forget(struct mesh *mesh, struct lsdb_node *node);
+
+/* Drop a snapshot that is being received. */
+void snapshot_drop(struct lsdb_node *node);
