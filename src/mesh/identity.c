@@ -14,8 +14,7 @@ static void enter_quarantine(struct mesh *mesh)
     mesh_wake(mesh, mesh->identity.quarantine_ms);
     mesh_fact(mesh, MESH_FACT_DUPLICATE_ID, 0, mesh->config.name, "%s",
               "another broker has the same id: this one leaves the mesh for five minutes");
-    link_each (mesh, link)
-        link_close(mesh, link, "duplicate id: in quarantine");
+    link_each(mesh, link) link_close(mesh, link, "duplicate id: in quarantine");
 }
 
 /* Move to an incarnation past the one that was seen. */
@@ -23,8 +22,10 @@ static void move_past(struct mesh *mesh, uint32_t inc)
 {
     struct mesh_action *action;
 
-    if (inc == UINT32_MAX)
-        return enter_quarantine(mesh); /* nothing is newer than this */
+    if (inc == UINT32_MAX) {
+        enter_quarantine(mesh); /* nothing is newer than this */
+        return;
+    }
     mesh->config.inc = inc + 1;
     action = mesh_act(mesh, MESH_PERSIST);
     if (action)
