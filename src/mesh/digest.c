@@ -187,6 +187,7 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     if (node && node->index == NODE_SELF) {
         if (line->tseq)
             identity_seen(mesh, line->inc, line->boot, line->tseq);
+        identity_said(mesh, line->iinc, line->iver);
         if (periodic && line->inc <= node->inc)
             push_newer(mesh, link, line, node,
                        lsdb_compare(node, line->inc, line->boot, line->tseq),
