@@ -195,7 +195,7 @@ END_TEST
 
 START_TEST(a_slow_browser_does_not_make_the_broker_grow_without_end)
 {
-    enum { MESSAGES = 20000, PAYLOAD = 1000 };
+    enum { MESSAGES = 10000, PAYLOAD = 1000 };
     struct rig rig;
     char publish[7 + PAYLOAD] = "\x30\xeb\x07\x00\x01t";
     size_t most = 0;
