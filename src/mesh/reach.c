@@ -23,6 +23,11 @@ static void compare(struct mesh *mesh)
         mesh->reachable += reachable;
         if (reachable == node->reachable)
             continue;
+        if (lsdb_node_is_stale(node, mesh->now_ms, mesh->config.stale_ms)) {
+            /* It is back as it was: who has forgotten it does not know. */
+            flood_tell(mesh, NULL, node, RECORD_TOPOLOGY, 0, 0);
+            flood_tell(mesh, NULL, node, RECORD_INTEREST, 0, 0);
+        }
         node->reachable = reachable;
         node->lost_ms = mesh->now_ms;
         if (!reachable)
