@@ -226,8 +226,11 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     mesh->stats.floods_in++;
     if (lsdb_need(&mesh->lsdb, &head->id, &node) != ERR_OK)
         return NULL;
-    if (node->index == NODE_SELF)
-        return NULL; /* a duplicate's: its topology record tells us so */
+    if (node->index == NODE_SELF) {
+        if (head->inc == node->iinc && head->iver > node->iver)
+            identity_interest_seen(mesh, head->inc);
+        return NULL;
+    }
     if (head->inc > node->seen_inc) {
         node->seen_inc = head->inc;
         node->seen_iver = head->iver;
