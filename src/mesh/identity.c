@@ -58,9 +58,9 @@ bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t vers
     return false;
 }
 
-void identity_said(struct mesh *mesh, uint32_t inc, uint64_t iver)
+void identity_interest_seen(struct mesh *mesh, uint32_t inc)
 {
-    if (inc == mesh->config.inc && iver > lsdb_self(&mesh->lsdb)->iver)
+    if (inc == mesh->config.inc)
         move_past(mesh, inc);
 }
 
