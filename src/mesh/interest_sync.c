@@ -92,6 +92,22 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     }
 }
 
+void interest_watch(struct mesh *mesh, struct lsdb_node *node)
+{
+    enum { OLD_SET_MS = 10000 };
+
+    if (node->inc <= node->iinc) {
+        node->set_expires_ms = UINT64_MAX;
+    } else if (!node->set && !node->iver) {
+        node->iinc = node->inc;
+        lsdb_touch(node);
+        digest_got(mesh, node, RECORD_INTEREST);
+    } else if (node->set_expires_ms == UINT64_MAX) {
+        node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
+        mesh_stale_wake(mesh, node->set_expires_ms);
+    }
+}
+
 void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
                       uint64_t iver)
 {
@@ -106,7 +122,7 @@ void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *se
     node->iinc = inc;
     node->iver = iver;
     node->set_bad = false;
-    node->set_expires_ms = UINT64_MAX;
+    interest_watch(mesh, node);
     lsdb_touch(node);
 }
 
@@ -207,7 +223,7 @@ static void follow(struct mesh *mesh, struct link *link, struct lsdb_node *node,
     uint64_t hash = interest_hash(node);
     node->iinc = head->inc;
     node->iver = head->iver;
-    node->set_expires_ms = UINT64_MAX;
+    interest_watch(mesh, node);
     if (!applied || hash != head->hash) {
         mark_bad(mesh, link, node);
         return;
@@ -226,8 +242,11 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     mesh->stats.floods_in++;
     if (lsdb_need(&mesh->lsdb, &head->id, &node) != ERR_OK)
         return NULL;
-    if (node->index == NODE_SELF)
-        return NULL; /* a duplicate's: its topology record tells us so */
+    if (node->index == NODE_SELF) {
+        if (head->inc == node->iinc && head->iver > node->iver)
+            identity_interest_seen(mesh, head->inc);
+        return NULL;
+    }
     if (head->inc > node->seen_inc) {
         node->seen_inc = head->inc;
         node->seen_iver = head->iver;
