@@ -469,4 +469,6 @@ UNIT_MAIN("net/tcp", a_client_connects_subscribes_and_gets_what_is_published,
           every_listener_that_cannot_open_is_named, a_full_listener_turns_the_next_one_away,
           without_files_left_the_next_ones_are_refused_and_the_broker_goes_on,
           clients_are_let_in_once_the_node_has_joined, a_large_message_reaches_many_in_one_piece,
-          one_image_serves_many_receivers_at_qos_1, stopping_says_goodbye_and_returns)
+          one_image_serves_many_receivers_at_qos_1,
+          an_acknowledgement_waits_for_a_store_that_takes_its_time,
+          stopping_says_goodbye_and_returns)
