@@ -58,13 +58,15 @@ uint64_t digest_run(struct mesh *mesh, struct link *link)
 /* In step with the peer? */
 static void check_synced(struct mesh *mesh, struct link *link)
 {
-    if (link->state == LINK_EXCHANGE && link->digest_in && !link->lines_due &&
-        link->wants.len == 0)
+    if (link->state == LINK_EXCHANGE && link->digest_in && link->wants.len == 0)
         link_handle(mesh, link, LINK_EVENT_SYNCED);
 }
 
-static void put_line(struct buf *body, const struct lsdb_node *node)
+static void put_line(struct buf *body, struct lsdb_node *node)
 {
+    bool reachable = node->reachable || node->index == NODE_SELF;
+
+    node->hidden = node->hidden || !reachable;
     buf_append(body, node->id.bytes, NODE_ID_LEN);
     wire_put_u32(body, node->inc);
     wire_put_u64(body, node->boot);
@@ -72,7 +74,7 @@ static void put_line(struct buf *body, const struct lsdb_node *node)
     wire_put_u32(body, node->iinc);
     wire_put_leb(body, node->set_bad ? 0 : node->iver);
     wire_put_u64(body, node->set && !node->set_bad ? iset_hash(node->set) : 0);
-    buf_append_u8(body, node->reachable || node->index == NODE_SELF ? LINE_REACHABLE : 0);
+    buf_append_u8(body, reachable ? LINE_REACHABLE : 0);
 }
 
 /* One frame of lines, from *at on. */
@@ -84,7 +86,7 @@ static void put_lines(struct mesh *mesh, struct link *link, uint64_t mask, uint8
     uint64_t count = 0;
 
     for (; *at < mesh->lsdb.order.len && lines.len < LINES_BYTES; (*at)++) {
-        const struct lsdb_node *node = mesh->lsdb.order.at[*at];
+        struct lsdb_node *node = mesh->lsdb.order.at[*at];
         if (!(mask >> node->bucket & 1) || !(node->tseq || node->iver))
             continue;
         put_line(&lines, node);
@@ -112,13 +114,14 @@ static int on_sums(struct mesh *mesh, struct link *link, struct wire_reader *r, 
     int err = wire_finish(r);
     if (err)
         return err;
-    for (size_t at = 0; mask && at < mesh->lsdb.order.len && !link->closing;)
+    /* The first digest is always answered, by no line if there is no difference: the peer,
+     * whose database may have moved meanwhile, cannot know whether there is one. */
+    size_t at = mask ? 0 : mesh->lsdb.order.len;
+    if (!all && !mask)
+        return ERR_OK;
+    do
         put_lines(mesh, link, mask, all ? 0 : LINES_PERIODIC, &at);
-    if (all && link->state == LINK_EXCHANGE) {
-        link->digest_in = true;
-        link->lines_due = mask != 0;
-        check_synced(mesh, link);
-    }
+    while (at < mesh->lsdb.order.len && !link->closing);
     return ERR_OK;
 }
 
@@ -166,6 +169,8 @@ static int compare_interest(const struct lsdb_node *node, const struct line *lin
 {
     uint64_t ihash = interest_hash(node);
 
+    if (line->iver == 0 && node->iver == 0 && !node->set)
+        return 0; /* nothing wanted, whatever the incarnation */
     if (line->iinc != node->iinc)
         return line->iinc > node->iinc ? 1 : -1;
     if (node->set_bad)
@@ -180,8 +185,8 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     struct lsdb_node *node = lsdb_find(&mesh->lsdb, &line->id);
 
     if (node && node->index == NODE_SELF) {
-        uint64_t newer = line->iinc == node->iinc && line->iver > node->iver ? UINT64_MAX : 0;
-        identity_seen(mesh, line->inc, line->boot, newer ? newer : line->tseq);
+        if (line->tseq)
+            identity_seen(mesh, line->inc, line->boot, line->tseq);
         if (periodic && line->inc <= node->inc)
             push_newer(mesh, link, line, node,
                        lsdb_compare(node, line->inc, line->boot, line->tseq),
@@ -229,7 +234,7 @@ static int on_lines(struct mesh *mesh, struct link *link, struct wire_reader *r)
     if (err)
         return err;
     if (flags & LINES_LAST && !(flags & LINES_PERIODIC)) {
-        link->lines_due = false;
+        link->digest_in = true;
         check_synced(mesh, link);
     }
     return ERR_OK;
@@ -293,7 +298,8 @@ static bool satisfied(const struct link_want *wanted, const struct lsdb_node *no
 
 void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kind kind)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         for (size_t i = 0; i < link->wants.len;) {
             const struct link_want *wanted = &link->wants.at[i];
             if (wanted->kind == kind && node_id_equal(&wanted->id, &node->id) &&

@@ -133,15 +133,15 @@ static bool replaced(struct mesh *mesh, struct link *link)
 {
     bool dialled = link->seed != MESH_ACCEPTED;
 
-    link_each (mesh, other) {
+    link_each(mesh, other)
+    {
         if (other == link || other->closing || !other->hello_in ||
-            !node_id_equal(&other->peer, &link->peer) ||
-            (other->seed != MESH_ACCEPTED) != dialled)
+            !node_id_equal(&other->peer, &link->peer) || (other->seed != MESH_ACCEPTED) != dialled)
             continue;
         uint64_t ours = dialled ? link->nonce : link->peer_nonce;
         uint64_t theirs = dialled ? other->nonce : other->peer_nonce;
-        bool newer = link->peer_inc != other->peer_inc ? link->peer_inc > other->peer_inc
-                                                       : ours > theirs;
+        bool newer =
+            link->peer_inc != other->peer_inc ? link->peer_inc > other->peer_inc : ours > theirs;
         link_close(mesh, newer ? other : link, "duplicate link: a newer one replaces it");
         if (!newer)
             return true;

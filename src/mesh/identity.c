@@ -14,8 +14,7 @@ static void enter_quarantine(struct mesh *mesh)
     mesh_wake(mesh, mesh->identity.quarantine_ms);
     mesh_fact(mesh, MESH_FACT_DUPLICATE_ID, 0, mesh->config.name, "%s",
               "another broker has the same id: this one leaves the mesh for five minutes");
-    link_each (mesh, link)
-        link_close(mesh, link, "duplicate id: in quarantine");
+    link_each(mesh, link) link_close(mesh, link, "duplicate id: in quarantine");
 }
 
 /* Move to an incarnation past the one that was seen. */

@@ -73,8 +73,9 @@ static void next_version(struct mesh *mesh, size_t *at)
 {
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
     struct buf adds = { 0 }, removals = { 0 }, body = { 0 };
-    struct interest_head head = { .id = self->id, .inc = mesh->config.inc, .prev = self->iver,
-                                  .iver = self->iver + 1 };
+    struct interest_head head = {
+        .id = self->id, .inc = mesh->config.inc, .prev = self->iver, .iver = self->iver + 1
+    };
 
     gather(mesh, at, &adds, &removals, &head);
     if (head.adds + head.removals > 0) {
@@ -87,7 +88,7 @@ static void next_version(struct mesh *mesh, size_t *at)
             delta_journal_forget(&mesh->journal, self); /* who is told asks for a snapshot */
         else
             delta_journal_add(&mesh->journal, self, head.prev, head.iver, buf_str(&body),
-                        mesh->now_ms);
+                              mesh->now_ms);
         lsdb_touch(self);
         flood_tell(mesh, NULL, self, RECORD_INTEREST, head.inc, head.prev);
     }

@@ -17,16 +17,19 @@ enum { SMALL_SET = 64, ASK_EVERY_MS = 1000 };
 static void send_notice(struct mesh *mesh, struct link *link, const struct lsdb_node *node)
 {
     struct buf *body = mesh_scratch(mesh);
-    struct interest_head head = { .id = node->id, .inc = node->iinc, .prev = node->iver,
-                                  .iver = node->iver, .flags = IDELTA_NOTICE,
+    struct interest_head head = { .id = node->id,
+                                  .inc = node->iinc,
+                                  .prev = node->iver,
+                                  .iver = node->iver,
+                                  .flags = IDELTA_NOTICE,
                                   .hash = interest_hash(node) };
 
     idelta_put_head(body, &head);
     link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA, buf_str(body));
 }
 
-void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
-                   uint32_t from_inc, uint64_t from)
+void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t from_inc,
+                   uint64_t from)
 {
     size_t bytes;
 
@@ -56,8 +59,8 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
     uint64_t from = inc == node->iinc ? version : 0;
     struct delta *delta = delta_journal_from(node, from, &bytes);
     bool changes = delta && bytes <= INTEREST_BODY_MAX;
-    flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc,
-                    from, mesh->now_ms);
+    flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc, from,
+                    mesh->now_ms);
 }
 
 /* ---- changing a set ---- */
@@ -74,9 +77,8 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     /* Adds first: a topic that both sets match is matched at every moment. */
     while (more_new) {
         int order = more_old ? str_compare(old.filter, new.filter) : 1;
-        bool same = order == 0 && old.qos == new.qos && old.persistent == new.persistent;
-        if (order >= 0 && !same &&
-            interest_index_put(mesh->index, node, &new) != ERR_OK)
+        bool same = order == 0 && old.qos == new.qos &&old.persistent == new.persistent;
+        if (order >= 0 && !same && interest_index_put(mesh->index, node, &new) != ERR_OK)
             mesh->out->failed = true;
         if (order <= 0)
             more_old = iset_next(before, &at_before, &old);
@@ -112,6 +114,7 @@ void interest_expire(struct mesh *mesh, struct lsdb_node *node)
 {
     snapshot_drop(node);
     interest_install(mesh, node, NULL, node->inc, 0);
+    digest_got(mesh, node, RECORD_INTEREST);
 }
 
 void interest_forget(struct mesh *mesh, struct lsdb_node *node)
@@ -223,12 +226,8 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     mesh->stats.floods_in++;
     if (lsdb_need(&mesh->lsdb, &head->id, &node) != ERR_OK)
         return NULL;
-    if (node->index == NODE_SELF) {
-        uint64_t newer = head->inc == node->iinc && head->iver > node->iver ? UINT64_MAX : 0;
-        if (head->inc > mesh->config.inc || newer)
-            identity_seen(mesh, head->inc, mesh->config.boot, UINT64_MAX);
-        return NULL;
-    }
+    if (node->index == NODE_SELF)
+        return NULL; /* a duplicate's: its topology record tells us so */
     if (head->inc > node->seen_inc) {
         node->seen_inc = head->inc;
         node->seen_iver = head->iver;

@@ -51,8 +51,8 @@ void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *n
 
 /* Write the frames that bring a neighbour from this version to the present one: changes
  * when they are remembered, else a small snapshot, else a notice. */
-void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
-                   uint32_t from_inc, uint64_t from);
+void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t from_inc,
+                   uint64_t from);
 
 /* Write the whole set as a snapshot. */
 void interest_send_snapshot(struct mesh *mesh, struct link *link, const struct lsdb_node *node);

@@ -27,8 +27,8 @@ static struct delta *oldest(const struct delta_journal *journal)
     return list_entry(journal->deltas.next, struct delta, of_all);
 }
 
-void delta_journal_add(struct delta_journal *journal, struct lsdb_node *node, uint64_t prev, uint64_t iver,
-                 struct str body, uint64_t now_ms)
+void delta_journal_add(struct delta_journal *journal, struct lsdb_node *node, uint64_t prev,
+                       uint64_t iver, struct str body, uint64_t now_ms)
 {
     struct delta *delta = malloc(sizeof *delta + body.len);
 
@@ -37,8 +37,8 @@ void delta_journal_add(struct delta_journal *journal, struct lsdb_node *node, ui
         delta_journal_forget(journal, node);
     if (!delta)
         return;
-    *delta = (struct delta){ .prev = prev, .iver = iver, .at_ms = now_ms,
-                             .len = (uint32_t)body.len };
+    *delta =
+        (struct delta){ .prev = prev, .iver = iver, .at_ms = now_ms, .len = (uint32_t)body.len };
     memcpy(delta->body, body.ptr, body.len);
     list_push_back(&node->journal, &delta->of_node);
     list_push_back(&journal->deltas, &delta->of_all);

@@ -31,8 +31,8 @@ void delta_journal_init(struct delta_journal *journal);
 
 /* Remember a change of the node that follows its last one. Being out of memory only means
  * that it is not remembered. */
-void delta_journal_add(struct delta_journal *journal, struct lsdb_node *node, uint64_t prev, uint64_t iver,
-                 struct str body, uint64_t now_ms);
+void delta_journal_add(struct delta_journal *journal, struct lsdb_node *node, uint64_t prev,
+                       uint64_t iver, struct str body, uint64_t now_ms);
 
 /* Forget the node's changes. */
 void delta_journal_forget(struct delta_journal *journal, struct lsdb_node *node);

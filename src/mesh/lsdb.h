@@ -29,12 +29,12 @@ struct lsdb_edge {
 struct lsdb_node {
     struct node_id id;
     uint32_t index;
-    uint32_t rank;   /* place in order of id */
-    uint8_t bucket;  /* of digests */
+    uint32_t rank;  /* place in order of id */
+    uint8_t bucket; /* of digests */
 
     /* The topology record as it came. tseq is 0 while there is none. */
     uint8_t salt;
-    bool stub; /* carries nobody else's traffic */
+    bool stub;     /* carries nobody else's traffic */
     bool sid_lost; /* a lower id has the same sid: address by id */
     uint32_t inc, tseq, sid;
     uint64_t boot;
@@ -45,6 +45,7 @@ struct lsdb_node {
 
     /* The shortest paths, by SPF. */
     bool reachable;
+    bool hidden; /* a neighbour was shown it while it was not reachable */
     uint8_t hop_count;
     uint16_t hops;
     uint32_t dist;
@@ -58,24 +59,30 @@ struct lsdb_node {
     uint32_t flaps;
 
     /* Its interest. */
-    bool set_bad;            /* the hash did not match: waits for a snapshot */
-    uint32_t iinc;           /* the incarnation that set belongs to */
+    bool set_bad;  /* the hash did not match: waits for a snapshot */
+    uint32_t iinc; /* the incarnation that set belongs to */
     uint64_t iver;
-    uint32_t seen_inc;       /* the newest version heard of */
+    uint32_t seen_inc; /* the newest version heard of */
     uint64_t seen_iver;
-    struct iset *set;        /* NULL: empty */
-    uint64_t set_expires_ms; /* a former incarnation's set is dropped then */
-    uint64_t asked_ms;       /* last DREQ for it */
+    struct iset *set;          /* NULL: empty */
+    uint64_t set_expires_ms;   /* a former incarnation's set is dropped then */
+    uint64_t asked_ms;         /* last DREQ for it */
     struct snapshot *snapshot; /* being received, or NULL */
-    struct list journal;     /* deltas that led to iver, oldest first */
+    struct list journal;       /* deltas that led to iver, oldest first */
 
     uint64_t line_hash; /* of the line that stands for it in digests */
 };
 
 struct lsdb {
-    struct { VEC(struct lsdb_node *); } nodes; /* by index; NULL: free */
-    struct { VEC(uint32_t); } free;            /* indexes to use again */
-    struct { VEC(struct lsdb_node *); } order; /* by id */
+    struct {
+        VEC(struct lsdb_node *);
+    } nodes; /* by index; NULL: free */
+    struct {
+        VEC(uint32_t);
+    } free; /* indexes to use again */
+    struct {
+        VEC(struct lsdb_node *);
+    } order; /* by id */
     struct map sids;
     size_t sid_conflicts;
     size_t nodes_max;

@@ -92,6 +92,8 @@ static int set_up(struct mesh *mesh, const struct mesh_config *config)
     self->iinc = mesh->config.inc;
     topology_ask(mesh);
     topology_run(mesh);
+    /* The first link is told at once. */
+    mesh->tlsa_pace = mesh->spf_pace = (struct pace){ .due_ms = UINT64_MAX };
     return self->record ? ERR_OK : ERR_NOMEM;
 }
 
@@ -234,7 +236,8 @@ static void forgive_stall(struct mesh *mesh)
 
     if (mesh->wake_ms == UINT64_MAX || late_ms <= mesh->config.ping_ms / 2)
         return;
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         link->rx_ms += late_ms;
         if (link->rx_ms > mesh->now_ms)
             link->rx_ms = mesh->now_ms;
@@ -246,8 +249,7 @@ static void run_timers(struct mesh *mesh)
     forgive_stall(mesh);
     mesh->wake_ms = UINT64_MAX;
     mesh_wake(mesh, identity_run(mesh));
-    link_each (mesh, link)
-        mesh_wake(mesh, link_run(mesh, link));
+    link_each(mesh, link) mesh_wake(mesh, link_run(mesh, link));
     mesh_wake(mesh, interest_run(mesh));
     mesh_wake(mesh, topology_run(mesh));
     mesh_wake(mesh, spf_run(mesh));
@@ -260,7 +262,8 @@ static void run_timers(struct mesh *mesh)
 
 static void flush(struct mesh *mesh)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (!link->closing)
             link_flush(mesh, link);
     }
@@ -270,8 +273,7 @@ static void shut_down(struct mesh *mesh)
 {
     mesh->stopped = true;
     flush(mesh);
-    link_each (mesh, link)
-        link_close(mesh, link, "shutting down");
+    link_each(mesh, link) link_close(mesh, link, "shutting down");
 }
 
 void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_out *out)

@@ -11,6 +11,16 @@ void spf_ask(struct mesh *mesh)
     mesh_pace_ask(mesh, &mesh->spf_pace, SPF_FIRST_MS);
 }
 
+/* A neighbour was shown the node while it was out of reach, and may have ignored it as a
+ * memory of a broker that is gone: now it counts. */
+static void show(struct mesh *mesh, struct lsdb_node *node)
+{
+    node->hidden = false;
+    flood_tell(mesh, NULL, node, RECORD_TOPOLOGY, 0, 0);
+    if (node->iver)
+        flood_tell(mesh, NULL, node, RECORD_INTEREST, 0, 0);
+}
+
 /* The paths are new: who came, who went. */
 static void compare(struct mesh *mesh)
 {
@@ -27,6 +37,8 @@ static void compare(struct mesh *mesh)
         node->lost_ms = mesh->now_ms;
         if (!reachable)
             mesh_stale_wake(mesh, mesh->now_ms + mesh->config.stale_ms);
+        else if (node->hidden)
+            show(mesh, node);
         mesh_fact(mesh, reachable ? MESH_FACT_NODE_REACHABLE : MESH_FACT_NODE_LOST, 0,
                   mesh_node_name(node, hex), "%s", "");
     }
@@ -48,7 +60,8 @@ uint64_t spf_run(struct mesh *mesh)
 /* A link to it is there: it is not forgotten. */
 static bool linked(const struct mesh *mesh, const struct lsdb_node *node)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link->hello_in && node_id_equal(&link->peer, &node->id))
             return true;
     }

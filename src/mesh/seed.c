@@ -85,7 +85,8 @@ static bool served(const struct mesh *mesh, const struct seed *seed)
 {
     if (!seed->known)
         return false;
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link->hello_in && !link->closing && node_id_equal(&link->peer, &seed->peer))
             return true;
     }

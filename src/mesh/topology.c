@@ -70,6 +70,7 @@ static void watch_set(struct mesh *mesh, struct lsdb_node *node)
     if (!node->set && !node->iver) {
         node->iinc = node->inc;
         lsdb_touch(node);
+        digest_got(mesh, node, RECORD_INTEREST);
         return;
     }
     node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
@@ -105,8 +106,8 @@ int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
     if (keep(mesh, node, body) != ERR_OK)
         return ERR_OK;
     identity_check_sid(mesh);
-    watch_set(mesh, node);
     digest_got(mesh, node, RECORD_TOPOLOGY);
+    watch_set(mesh, node);
     flood_tell(mesh, link, node, RECORD_TOPOLOGY, 0, 0);
     return ERR_OK;
 }

@@ -22,8 +22,9 @@ static void enqueue(struct world *world, int to, link_id link, bool down, const 
 {
     struct world_packet *packet = malloc(sizeof *packet + len);
 
-    *packet = (struct world_packet){ .due_ms = world->now_ms + 1, .to = to, .link = link,
-                                     .down = down, .len = len };
+    *packet = (struct world_packet){
+        .due_ms = world->now_ms + 1, .to = to, .link = link, .down = down, .len = len
+    };
     if (len)
         memcpy(packet->bytes, bytes, len);
     *world->last = packet;
@@ -58,8 +59,8 @@ static void on_action(struct world *world, int node, const struct mesh_out *out,
         self->sent++;
         self->bytes += action->len;
         if (link && !link->cut)
-            enqueue(world, link->node[!side], link->id[!side], false,
-                    out->bytes.data + action->at, action->len);
+            enqueue(world, link->node[!side], link->id[!side], false, out->bytes.data + action->at,
+                    action->len);
         break;
     case MESH_CLOSE:
         link = find_link(world, node, action->link, &side);
@@ -110,10 +111,13 @@ struct world *world_new(int count, void (*configure)(int node, struct mesh_confi
     for (int i = 0; i < count; i++) {
         struct mesh_config *config = &world->nodes[i].config;
         seed_urls[i] = STR("ws://nowhere/mesh");
-        *config = (struct mesh_config){ .inc = 1, .boot = 100 + (uint64_t)i,
+        *config = (struct mesh_config){ .inc = 1,
+                                        .boot = 100 + (uint64_t)i,
                                         .random_seed = 7 + (uint64_t)i,
-                                        .name = str_from_c(names[i]), .mesh_name = STR("test"),
-                                        .seeds = seed_urls, .seed_count = (size_t)count,
+                                        .name = str_from_c(names[i]),
+                                        .mesh_name = STR("test"),
+                                        .seeds = seed_urls,
+                                        .seed_count = (size_t)count,
                                         .ping_ms = 250 };
         memset(config->id.bytes, 0x11 * (i + 1), NODE_ID_LEN);
         if (configure)
@@ -141,7 +145,8 @@ void world_free(struct world *world)
 static void end_up(struct world *world, int link, int side)
 {
     struct world_link *at = &world->links[link];
-    struct mesh_event event = { .kind = MESH_LINK_UP, .link = at->id[side],
+    struct mesh_event event = { .kind = MESH_LINK_UP,
+                                .link = at->id[side],
                                 .seed = side ? MESH_ACCEPTED : (uint32_t)at->node[1] };
 
     world_event(world, at->node[side], event);
@@ -170,7 +175,8 @@ static void end_down(struct world *world, int node, link_id id)
     link->id[side] = 0;
     if (!link->id[!side])
         link->up = false;
-    struct mesh_event event = { .kind = MESH_LINK_DOWN, .link = id,
+    struct mesh_event event = { .kind = MESH_LINK_DOWN,
+                                .link = id,
                                 .text = STR("connection closed") };
     world_event(world, node, event);
 }
@@ -187,7 +193,8 @@ void world_cut(struct world *world, int link)
 static void arrive(struct world *world, struct world_packet *packet)
 {
     int side;
-    struct mesh_event event = { .kind = MESH_LINK_RX, .link = packet->link,
+    struct mesh_event event = { .kind = MESH_LINK_RX,
+                                .link = packet->link,
                                 .bytes = { (const char *)packet->bytes, packet->len } };
 
     if (packet->down)
@@ -203,7 +210,8 @@ static void turn(struct world *world, int node)
     for (int i = 0; i < world->link_count; i++) {
         for (int side = 0; side < 2; side++) {
             struct mesh_event writable = { .kind = MESH_LINK_WRITABLE,
-                                           .link = world->links[i].id[side], .room = 1 << 18 };
+                                           .link = world->links[i].id[side],
+                                           .room = 1 << 18 };
             if (world->links[i].node[side] == node && world->links[i].id[side])
                 world_event(world, node, writable);
         }
@@ -233,8 +241,8 @@ void world_run(struct world *world, uint64_t ms)
 static void interest(struct world *world, int node, const char *filter, bool wanted)
 {
     struct mesh_event event = { .kind = MESH_INTEREST,
-                                .interest = { .filter = str_from_c(filter), .qos = 1,
-                                              .wanted = wanted } };
+                                .interest = {
+                                    .filter = str_from_c(filter), .qos = 1, .wanted = wanted } };
 
     world_event(world, node, event);
 }
@@ -259,8 +267,8 @@ void world_publish_message(struct world *world, int node, struct message *messag
 
 void world_publish(struct world *world, int node, const char *topic, const char *payload)
 {
-    struct message *message = message_new(str_from_c(topic), (struct str){ NULL, 0 },
-                                          str_from_c(payload));
+    struct message *message =
+        message_new(str_from_c(topic), (struct str){ NULL, 0 }, str_from_c(payload));
 
     message->expires_ms = MESSAGE_NEVER;
     message->topic_hash = hash_fast(1, topic, strlen(topic));
@@ -284,7 +292,8 @@ void world_restart(struct world *world, int node, uint32_t inc, uint64_t boot)
 
 void world_inject(struct world *world, int link, int side, const void *bytes, size_t len)
 {
-    struct mesh_event event = { .kind = MESH_LINK_RX, .link = world->links[link].id[side],
+    struct mesh_event event = { .kind = MESH_LINK_RX,
+                                .link = world->links[link].id[side],
                                 .bytes = { bytes, len } };
 
     world_event(world, world->links[link].node[side], event);
@@ -312,7 +321,7 @@ bool world_agrees(struct world *world)
             if (!world_view(world, b, a, &seen) || !seen.reachable || seen.inc != own.inc ||
                 seen.tseq != own.tseq || seen.iver != own.iver || seen.ihash != own.ihash ||
                 seen.filters != own.filters) {
-                fprintf(stderr, "%d does not see %d as it is\n", b, a);
+                fprintf(stderr, "%d does not see %d as it is:\n%s", b, a, world->nodes[b].facts);
                 return false;
             }
         }

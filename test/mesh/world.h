@@ -36,7 +36,7 @@ struct world_node {
     char facts[WORLD_TEXT]; /* "name text\n" of each fact */
     struct message *last;   /* the last delivery */
     uint32_t persisted;
-    uint64_t sent;          /* bundles */
+    uint64_t sent; /* bundles */
     uint64_t bytes;
 };
 
