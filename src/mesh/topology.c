@@ -5,6 +5,7 @@
 #include "mesh/digest.h"
 #include "mesh/flood.h"
 #include "mesh/identity.h"
+#include "mesh/interest_sync.h"
 #include "mesh/state.h"
 #include "mesh/tlsa.h"
 
@@ -60,15 +61,20 @@ static int keep(struct mesh *mesh, struct lsdb_node *node, struct str bytes)
     return ERR_OK;
 }
 
-/* A new incarnation without a word on its interest: the old one's serves a while. */
+/* A new life without a word on its interest: the old one's serves a while. */
 static void watch_set(struct mesh *mesh, struct lsdb_node *node)
 {
     enum { OLD_SET_MS = 10000 };
 
-    if (node->inc <= node->iinc || node->set_expires_ms != UINT64_MAX)
+    uint64_t base = interest_base(node->boot);
+    if (node->inc < node->iinc || (node->inc == node->iinc && base <= node->iver) ||
+        node->set_expires_ms != UINT64_MAX)
         return;
-    if (!node->set && !node->iver) {
+    if (!node->set) {
         node->iinc = node->inc;
+        node->iver = base;
+        node->set_bad = false;
+        delta_journal_forget(&mesh->journal, node);
         lsdb_touch(node);
         digest_got(mesh, node, RECORD_INTEREST);
         return;
