@@ -16,6 +16,20 @@ struct mesh;
 struct link;
 struct interest_head;
 
+/* The version of the empty set that a life begins with. Lives of one incarnation are told
+ * apart by their boot numbers, so that a broker without a disk is not taken for what it
+ * was: the version's upper half is that of the boot number. MESH.md 3.3. */
+static inline uint64_t interest_base(uint64_t boot)
+{
+    return boot >> 32 << 32;
+}
+
+/* Is this the version of a set that has never been anything but empty? */
+static inline bool interest_is_base(uint64_t version)
+{
+    return (uint32_t)version == 0;
+}
+
 /* The hash of what the node wants; 0 for nothing. */
 static inline uint64_t interest_hash(const struct lsdb_node *node)
 {
