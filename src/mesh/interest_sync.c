@@ -58,7 +58,9 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
     flood_cancel(link, node, RECORD_INTEREST);
     uint64_t from = inc == node->iinc ? version : 0;
     struct delta *delta = delta_journal_from(node, from, &bytes);
-    bool changes = delta && bytes <= INTEREST_BODY_MAX;
+    /* Who asks from nothing may have the same version with other entries, and would take the
+     * changes for known. */
+    bool changes = from && delta && bytes <= INTEREST_BODY_MAX;
     flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc, from,
                     mesh->now_ms);
 }
