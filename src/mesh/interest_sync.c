@@ -97,7 +97,6 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
 void interest_watch(struct mesh *mesh, struct lsdb_node *node)
 {
     enum { OLD_SET_MS = 10000 };
-
     uint64_t base = interest_base(node->boot);
 
     if (node->inc < node->iinc || (node->inc == node->iinc && base <= node->iver)) {
