@@ -30,6 +30,13 @@ static inline bool interest_is_base(uint64_t version)
     return (uint32_t)version == 0;
 }
 
+/* Is what is known of the node's interest from a life before its topology record's? */
+static inline bool interest_is_former(const struct lsdb_node *node)
+{
+    return node->inc > node->iinc ||
+           (node->inc == node->iinc && interest_base(node->boot) > node->iver);
+}
+
 /* The hash of what the node wants; 0 for nothing. */
 static inline uint64_t interest_hash(const struct lsdb_node *node)
 {
@@ -78,6 +85,10 @@ void interest_send_snapshot(struct mesh *mesh, struct link *link, const struct l
 /* A neighbour has this version of the node's set and wants the present one. */
 void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t inc,
                      uint64_t version);
+
+/* The interest or the topology record changed: a former life's set serves for ten seconds
+ * more, an empty one gives way at once. */
+void interest_watch(struct mesh *mesh, struct lsdb_node *node);
 
 /* Drop a former incarnation's set. */
 void interest_expire(struct mesh *mesh, struct lsdb_node *node);
