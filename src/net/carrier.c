@@ -5,6 +5,7 @@
 #include "mqtt/wire.h"
 #include "net/dial.h"
 #include "net/handshake.h"
+#include "net/tap.h"
 #include "net/turn.h"
 #include "net/web.h"
 #include "net/websocket.h"
@@ -58,6 +59,7 @@ static void carrier_free(struct carrier *carrier)
     buf_finish(&carrier->out);
     buf_finish(&carrier->end);
     dial_drop(carrier->dial);
+    tap_close(carrier->tap);
     free(carrier);
 }
 
