@@ -75,6 +75,7 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
                     uint64_t now_ms)
 {
     struct net *net = calloc(1, sizeof *net);
+    uint64_t seed = 0;
 
     if (!net)
         return NULL;
@@ -92,6 +93,8 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
     list_init(&net->ended_carriers);
     net->clock_base_ms = now_ms - os_monotonic_us() / 1000;
     turn_time(net);
+    os_random(&seed, sizeof seed); /* when it fails, masks are only less random */
+    rand_init(&net->rand, seed ^ net->now_us);
 
     size_t files = os_raise_open_files();
 
