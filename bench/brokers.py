@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start and stop the brokers that are compared: one, or a line of them."""
+import ctypes
 import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -43,6 +45,16 @@ class StartError(Exception):
     """A broker did not come up."""
 
 
+def child_setup(cpu):
+    """For preexec_fn: runs on that CPU, and does not outlive the bench however it ends."""
+    libc = ctypes.CDLL(None)
+
+    def setup():
+        libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        os.sched_setaffinity(0, {cpu})
+    return setup
+
+
 class Broker:
     """One process. Its ports are known once it is ready."""
 
@@ -52,7 +64,7 @@ class Broker:
         with open(log_path, 'wb') as log:
             self.process = subprocess.Popen(
                 [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                preexec_fn=child_setup(cpu))
         self.pid = self.process.pid
         self._wait_ready(argv[0])
 

@@ -51,19 +51,20 @@ class Row:
     @property
     def load(self):
         """Arguments of the load generator. Window and batch are calibrated: with them the
-        ceiling takes what the design's table says it takes, so that a row here is the
-        row there."""
+        ceiling takes about what the design's table says it takes, so that a row here is
+        the row there. The batch is half the window or less: one half is under way while
+        the other comes back, and how much coalesces hangs less on the scheduler."""
         mode = 'p2p' if self.mode == 'latency' else self.mode
         window, batch = {
-            ('p2p', 0): (1024, 256) if self.size < 512 else (256, 64),
+            ('p2p', 0): (1024, 256) if self.size < 512 else (256, 32),
             ('p2p', 1): (100, 50),
             ('p2p', 2): (100, 50),
-            ('fanout', 0): (10, 1),
+            ('fanout', 0): (20, 10),
             ('fanout', 1): (16, 8),
             ('fanout', 2): (16, 8),
-            ('fanin', 0): (20, 10),
-            ('fanin', 1): (20, 10),
-            ('fanin', 2): (20, 10),
+            ('fanin', 0): (16, 8),
+            ('fanin', 1): (16, 8),
+            ('fanin', 2): (16, 8),
             ('latency', self.qos): (1, 1),
         }[self.mode, self.qos]
         return ['--mode', mode, '--n', self.n, '--qos', self.qos, '--size', self.size,

@@ -37,6 +37,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,7 @@ import time
 
 import rows as works
 import table
-from brokers import Kinds, StartError
+from brokers import Kinds, StartError, child_setup
 
 KINDS = ('plexusd', 'ceiling', 'mosquitto')
 LOAD_TIMEOUT_S = 180
@@ -58,8 +59,7 @@ class Bench:
 
     def _pinned(self, argv, **more):
         return subprocess.Popen([str(a) for a in argv], text=True, stdout=subprocess.PIPE,
-                                preexec_fn=lambda: os.sched_setaffinity(0, {self.load_cpu}),
-                                **more)
+                                preexec_fn=child_setup(self.load_cpu), **more)
 
     def measure(self, kind, row):
         """One run of one broker; a dict as bench-load prints it."""
@@ -215,6 +215,7 @@ def wanted_kinds(args, kinds):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # brokers and files go too
     args = arguments()
     found = wanted_rows(args)
     if args.list:

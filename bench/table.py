@@ -4,14 +4,14 @@ from statistics import median
 
 COUNTS = ('lost', 'duplicated', 'disordered', 'corrupt', 'stray', 'ack_errors')
 HEAD = (f'{"":22}{"µs CPU/msg":>11}{"× ceiling":>11}{"msgs/s":>11}{"busy":>6}'
-        f'{"p50":>9}{"p99":>9}{"p99.9":>9}  ')
+        f'{"p50":>10}{"p99":>10}{"p99.9":>10}  ')
 HEAD_IDLE = f'{"":22}{"bytes each":>11}{"× ceiling":>11}{"connect µs":>11}{"cpu %":>6}'
 
 
 def summary(runs):
     """One result out of several runs: medians of figures, sums of faults."""
     result = {'ok': all(r['ok'] for r in runs)}
-    for key in runs[0]:
+    for key in dict.fromkeys(key for r in runs for key in r):
         values = [r[key] for r in runs if key in r]
         if key == 'failure':
             result[key] = next((v for v in values if v), '')
@@ -58,6 +58,8 @@ def verdict(row, result, times_ceiling):
 
 
 def us(value):
+    if value >= 1e6:
+        return f'{value / 1e6:.2f} s'
     return f'{value / 1000:.1f} ms' if value >= 1000 else f'{value:.0f} µs'
 
 
@@ -70,14 +72,14 @@ def line(kind, row, result, times_ceiling):
     times = f'{times_ceiling:.2f}' if times_ceiling else '–'
     text = f'  {kind:20}'
     if not figure(result):
-        text += f'{"–":>11}'
+        text += f'{"–":>11}  '
     elif row.mode == 'idle':
         text += (f'{result["rss_each"]:11.0f}{times:>11}{result["connect_us"]:11.0f}'
                  f'{result["idle_cpu"] * 100:6.1f}  ')
     else:
         text += (f'{result["cpu_us"]:11.3f}{times:>11}{count(result["msgs_per_s"]):>11}'
-                 f'{result["cpu_share"] * 100:5.0f}%{us(result["p50_us"]):>9}'
-                 f'{us(result["p99_us"]):>9}{us(result["p999_us"]):>9}  ')
+                 f'{result["cpu_share"] * 100:5.0f}%{us(result["p50_us"]):>10}'
+                 f'{us(result["p99_us"]):>10}{us(result["p999_us"]):>10}  ')
     if not result['ok']:
         return text + 'FAIL: ' + (faults(result) or 'nothing was delivered')
     if row.mode != 'idle':

@@ -45,8 +45,10 @@ void table_print(struct table *table, struct buf *out)
             size_t widest = 0;
             for (size_t i = column; i < table->cells.len; i += table->columns)
                 widest = width_of(cell(table, i)) > widest ? width_of(cell(table, i)) : widest;
-            bool last = column + 1 == table->columns;
-            buf_printf(out, "%s%*s", text, last ? 0 : (int)(widest - width_of(text) + 2), "");
+            bool more = false;
+            for (size_t i = column + 1; i < table->columns; i++)
+                more |= cell(table, row + i)[0] != '\0';
+            buf_printf(out, "%s%*s", text, more ? (int)(widest - width_of(text) + 2) : 0, "");
         }
         buf_printf(out, "\n");
     }

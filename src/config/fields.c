@@ -39,16 +39,16 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                 "clients wait at most this long for the first link" },
     [CONFIG_MESH_STUB_ONLY] = { "mesh.stub_only", CONFIG_BOOL, AT(mesh_limits.stub_only), 0, 1,
                                 "false", "", RESTART, "never carry traffic of other brokers" },
-    [CONFIG_MESH_PING] = { "mesh.ping_ms", CONFIG_NUMBER, AT(mesh_limits.ping_ms), 10, 60000,
-                           "250ms", "ms", RESTART, "between pings on a link" },
+    [CONFIG_MESH_PING] = { "mesh.ping_ms", CONFIG_NUMBER, AT(mesh_limits.ping_ms), 10, 60000, "1s",
+                           "ms", RESTART, "between pings on a link" },
     [CONFIG_MESH_HANDSHAKE] = { "mesh.handshake_ms", CONFIG_NUMBER, AT(mesh_limits.handshake_ms),
                                 100, 600000, "10s", "ms", RESTART,
                                 "until a link must carry traffic" },
     [CONFIG_MESH_DIAL_BACKOFF] = { "mesh.dial_backoff_ms", CONFIG_NUMBER,
-                                   AT(mesh_limits.dial_backoff_ms), 1, 600000, "100ms", "ms",
+                                   AT(mesh_limits.dial_backoff_ms), 1, 600000, "200ms", "ms",
                                    RESTART, "first pause before dialling again; doubles" },
     [CONFIG_MESH_DIAL_BACKOFF_MAX] = { "mesh.dial_backoff_max_ms", CONFIG_NUMBER,
-                                       AT(mesh_limits.dial_backoff_max_ms), 1, 3600000, "5s", "ms",
+                                       AT(mesh_limits.dial_backoff_max_ms), 1, 3600000, "30s", "ms",
                                        RESTART, "longest pause before dialling again" },
     [CONFIG_MESH_INTEREST_BATCH] = { "mesh.interest_batch_ms", CONFIG_NUMBER,
                                      AT(mesh_limits.interest_batch_ms), 1, 60000, "5ms", "ms",
@@ -60,20 +60,20 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                              DAY_MS, "30s", "ms", RESTART,
                              "between comparisons of what two neighbours know" },
     [CONFIG_MESH_STALE] = { "mesh.stale_ms", CONFIG_NUMBER, AT(mesh_limits.stale_ms), 1000,
-                            UINT32_MAX, "1h", "ms", RESTART,
+                            UINT32_MAX, "15min", "ms", RESTART,
                             "a lost broker is remembered this long" },
     [CONFIG_MESH_LINKS_MAX] = { "mesh.links_max", CONFIG_NUMBER, AT(mesh_limits.links_max), 1,
-                                10000, "64", "", RESTART, "links at once" },
+                                10000, "256", "", RESTART, "links at once" },
     [CONFIG_MESH_NODES_MAX] = { "mesh.nodes_max", CONFIG_NUMBER, AT(mesh_limits.nodes_max), 1,
-                                100000, "1024", "", RESTART, "brokers in the mesh" },
+                                100000, "4096", "", RESTART, "brokers in the mesh" },
     [CONFIG_MESH_FILTERS_MAX] = { "mesh.filters_max", CONFIG_NUMBER, AT(mesh_limits.filters_max), 1,
                                   10000000, "1000000", "", RESTART, "topic filters of one broker" },
     [CONFIG_MESH_LINK_QUEUE_BYTES_MAX] = { "mesh.link_queue_bytes_max", CONFIG_NUMBER,
                                            AT(mesh_limits.link_queue_bytes_max), 64 * KIB, 4 * GIB,
-                                           "16MiB", "bytes", RESTART,
+                                           "8MiB", "bytes", RESTART,
                                            "waiting on a link, for each class of traffic" },
     [CONFIG_MESH_QOS0_AGE] = { "mesh.qos0_age_ms", CONFIG_NUMBER, AT(mesh_limits.qos0_age_ms), 1,
-                               600000, "5s", "ms", RESTART,
+                               600000, "2s", "ms", RESTART,
                                "older QoS 0 messages are dropped from a link's queue" },
     [CONFIG_LIMITS_CONNECTIONS_MAX] = { "limits.connections_max", CONFIG_NUMBER,
                                         AT(limits.connections_max), 1, 10000000, "100000", "",
@@ -116,7 +116,7 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                     AT(core_limits.receive_max), 1, 65535, "1024", "", false,
                                     "QoS 1 and 2 messages a client may have on the way to us" },
     [CONFIG_LIMITS_INFLIGHT_MAX] = { "limits.inflight_max", CONFIG_NUMBER,
-                                     AT(core_limits.inflight_max), 1, 65535, "1024", "", false,
+                                     AT(core_limits.inflight_max), 1, 65535, "128", "", false,
                                      "QoS 1 and 2 messages on the way to one client" },
     [CONFIG_LIMITS_KEEP_ALIVE_MAX] = { "limits.keep_alive_max_s", CONFIG_NUMBER,
                                        AT(core_limits.keep_alive_max_s), 0, 65535, "0", "s", false,
@@ -128,8 +128,8 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                    1, 100000000, "1000000", "", false,
                                    "sessions, connected or not" },
     [CONFIG_SESSION_EXPIRY_MAX] = { "session.expiry_max_s", CONFIG_NUMBER,
-                                    AT(core_limits.session_expiry_max_s), 1, UINT32_MAX,
-                                    "4294967295", "s", false,
+                                    AT(core_limits.session_expiry_max_s), 1, UINT32_MAX, "7d", "s",
+                                    false,
                                     "longest life without connection; 4294967295: for ever" },
     [CONFIG_SESSION_SUBSCRIPTIONS_MAX] = { "session.subscriptions_max", CONFIG_NUMBER,
                                            AT(core_limits.subscriptions_max), 1, 100000000,
@@ -142,11 +142,11 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                          "16MiB", "bytes", false,
                                          "bytes of messages waiting for a session" },
     [CONFIG_RETAINED_MESSAGES_MAX] = { "retained.messages_max", CONFIG_NUMBER,
-                                       AT(core_limits.retained_max), 1, 1000000000, "1000000", "",
+                                       AT(core_limits.retained_max), 1, 1000000000, "100000", "",
                                        false, "retained messages" },
     [CONFIG_RETAINED_BYTES_MAX] = { "retained.bytes_max", CONFIG_NUMBER,
                                     AT(core_limits.retained_bytes_max), 1 * KIB, 1024 * GIB,
-                                    "256MiB", "bytes", false, "bytes of retained messages" },
+                                    "64MiB", "bytes", false, "bytes of retained messages" },
     [CONFIG_LOG_LEVEL] = { "log.level", CONFIG_LEVEL, AT(log.level), 0, 0, "info", "", false,
                            "error, warn, info or debug" },
     [CONFIG_LOG_JSON] = { "log.json", CONFIG_BOOL, AT(log.json), 0, 1, "false", "", false,
@@ -252,26 +252,6 @@ static bool is_near(size_t letters, struct str written)
     return letters <= written.len / 2 + 1;
 }
 
-const char *config_field_nearest(struct str key)
-{
-    struct str section = str_slice(key, 0, str_find(key, '.', 0));
-    bool known = config_section_known(section);
-    size_t best = SIZE_MAX;
-    const char *nearest = NULL;
-
-    for (unsigned i = 0; i < CONFIG_FIELD_COUNT; i++) {
-        /* In a section that is right, only its own keys can have been meant. */
-        if (known && !str_equal(section, section_of(fields[i].key)))
-            continue;
-        size_t letters = distance(key, str_from_c(fields[i].key));
-        if (letters < best) {
-            best = letters;
-            nearest = fields[i].key;
-        }
-    }
-    return known || is_near(best, key) ? nearest : NULL;
-}
-
 bool config_section_nearest(struct str section, char *out, size_t size)
 {
     size_t best = SIZE_MAX;
@@ -285,4 +265,25 @@ bool config_section_nearest(struct str section, char *out, size_t size)
         }
     }
     return is_near(best, section);
+}
+
+const char *config_field_nearest(struct str key)
+{
+    struct str section = str_slice(key, 0, str_find(key, '.', 0));
+    char meant[32];
+    /* In a section that is known or nearly so, only its own keys can have been meant. */
+    bool within = config_section_nearest(section, meant, sizeof meant);
+    size_t best = SIZE_MAX;
+    const char *nearest = NULL;
+
+    for (unsigned i = 0; i < CONFIG_FIELD_COUNT; i++) {
+        if (within && !str_equal(str_from_c(meant), section_of(fields[i].key)))
+            continue;
+        size_t letters = distance(key, str_from_c(fields[i].key));
+        if (letters < best) {
+            best = letters;
+            nearest = fields[i].key;
+        }
+    }
+    return within || is_near(best, key) ? nearest : NULL;
 }

@@ -31,6 +31,7 @@ struct conn {
     uint8_t version;       /* enum mqtt_version; 0 before CONNECT */
     bool congested;
     bool paused;
+    bool bridge;       /* another broker's: sees messages as published and not its own */
     bool problem_info; /* the client wants reason strings. [MQTT-3.1.2-29] */
 };
 
@@ -40,8 +41,8 @@ void conn_open(struct core *core, conn_id id);
 /* The connection of a number, or NULL. */
 struct conn *conn_find(const struct core *core, conn_id id);
 
-/* End the connection: the client is told the reason, where its version has a way to,
- * unless that is REASON_SUCCESS; its will stays. The session is detached and may be gone. */
+/* End the connection: the client is told the reason where its version has a way to; its
+ * will stays. The session is detached and may be gone. */
 void conn_close(struct core *core, struct conn *conn, uint8_t reason);
 
 /* The same for a client that said goodbye: it is told nothing. */
@@ -56,8 +57,8 @@ void conn_watch(struct core *core, struct conn *conn);
 /* The connection's timer: no CONNECT came, or nothing at all. [MQTT-3.1.2-22] */
 void conn_on_timer(struct core *core, struct conn *conn);
 
-/* Set the reason string for a reason, if the client may get one. room: the client's
- * Maximum Packet Size counts. */
+/* Set the reason string for a failure, if the client has room for one: its Maximum Packet
+ * Size counts. [MQTT-3.2.2-19] [MQTT-3.14.2-3] */
 void conn_explain(const struct conn *conn, uint8_t reason, struct props *props);
 
 /* Free all that belongs to it. */

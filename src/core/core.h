@@ -171,7 +171,8 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
 /* When to send CORE_TICK at the latest, in node time; UINT64_MAX: no need. */
 uint64_t core_deadline(const struct core *core);
 
-/* Counters since the start and gauges of now. */
+/* Counters since the start and gauges of now. bytes_in and bytes_out count topics,
+ * properties and payloads of messages; the transports know the rest. */
 struct core_stats {
     uint64_t connections, connections_total, sessions;
     uint64_t subscriptions, filters, subscription_bytes;

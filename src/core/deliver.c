@@ -265,7 +265,7 @@ void deliver_to(struct core *core, struct session *session, struct message *mess
 static inline bool is_own(const struct core *core, const struct sub_entry *entry,
                           const struct message *message)
 {
-    return entry->no_local && message->publisher &&
+    return entry->no_local && message->publisher && !message->remote &&
            core->routes.at[entry->session].session->number == message->publisher;
 }
 

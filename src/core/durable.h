@@ -18,7 +18,8 @@ enum durable_kind {
     DURABLE_SESSION_DEL,  /* session and all that belongs to it */
     DURABLE_SUB_PUT,      /* session, filter (text), options */
     DURABLE_SUB_DEL,      /* session, filter (text) */
-    DURABLE_QUEUE_PUT,    /* session, seq, message, qos: waits for this session */
+    DURABLE_QUEUE_PUT,    /* session, seq, message, qos: waits for this session; options 1: goes
+                             out with the retain flag; sub_id: the first, or 0 */
     DURABLE_QUEUE_SENT,   /* session, seq, packet_id: handed to the client */
     DURABLE_QUEUE_RECEIVED, /* session, seq, packet_id: PUBREC came; message no longer needed */
     DURABLE_QUEUE_DEL,    /* session, seq: done */

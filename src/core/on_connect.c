@@ -106,6 +106,7 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->packet_max = props->maximum_packet_size;
     conn->problem_info = !(five && props_has(props, PROP_REQUEST_PROBLEM_INFORMATION) &&
                            props->request_problem_information == 0);
+    conn->bridge = connect->bridge;
     conn->keep_alive_s = connect->keep_alive;
     /* Only version 5 can tell the client, so only there it is shortened. [MQTT-3.2.2-21] */
     if (five && most && (conn->keep_alive_s == 0 || conn->keep_alive_s > most))
@@ -155,6 +156,7 @@ void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect 
     char assigned[ASSIGNED_ID_SIZE];
 
     conn->version = (uint8_t)connect->version;
+    describe(core, conn, connect);
     uint8_t reason = judge(core, connect);
     if (reason) {
         refuse(core, conn, reason, id);
@@ -180,7 +182,6 @@ void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect 
         return;
     }
     session->will = will;
-    describe(core, conn, connect);
     conn->state = CONN_UP;
     session_attach(core, session, conn, session_expiry_s(core, connect));
     conn_watch(core, conn);

@@ -152,6 +152,10 @@ void on_publish(struct core *core, struct conn *conn, const struct mqtt_publish 
     struct session *session = conn->session;
     struct str topic;
 
+    if (conn->version == MQTT_5 && props_has(&publish->props, PROP_SUBSCRIPTION_IDENTIFIER)) {
+        conn_close(core, conn, REASON_PROTOCOL_ERROR); /* only servers say it [MQTT-3.3.4-6] */
+        return;
+    }
     if (!resolve_topic(core, conn, publish, &topic))
         return;
     if (publish->qos == 2 && session->incoming &&

@@ -26,14 +26,15 @@ static uint8_t judge(const struct core *core, const struct session *session, str
 }
 
 /* One entry; its reason code. *ret_send: what is retained is to be sent. */
-static uint8_t subscribe_one(struct core *core, struct session *session, struct str filter,
+static uint8_t subscribe_one(struct core *core, const struct conn *conn, struct str filter,
                              const struct mqtt_sub_options *options, uint32_t sub_id,
                              bool *ret_send)
 {
+    struct session *session = conn->session;
     struct sub_entry entry = { .sub_id = sub_id,
                                .qos = options->qos,
-                               .no_local = options->no_local,
-                               .retain_as_published = options->retain_as_published,
+                               .no_local = options->no_local || conn->bridge,
+                               .retain_as_published = options->retain_as_published || conn->bridge,
                                .retain_handling = options->retain_handling & 3 };
     uint8_t reason = judge(core, session, filter, options);
     bool existed;
@@ -69,7 +70,7 @@ static void send_retained(struct core *core, struct conn *conn,
         if (!mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options))
             return;
         entry.qos = options.qos;
-        entry.no_local = options.no_local;
+        entry.no_local = options.no_local || conn->bridge;
         if (marks->data[i])
             retaining_send(core, conn->session, filter, &entry);
     }
@@ -85,7 +86,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
     bool send;
 
     while (mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options)) {
-        uint8_t reason = subscribe_one(core, conn->session, filter, &options, sub_id, &send);
+        uint8_t reason = subscribe_one(core, conn, filter, &options, sub_id, &send);
         if (reason == REASON_PROTOCOL_ERROR) {
             conn_close(core, conn, REASON_PROTOCOL_ERROR);
             goto out;

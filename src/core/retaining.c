@@ -55,7 +55,7 @@ void retaining_send(struct core *core, struct session *session, struct str filte
     while ((message = retained_walk_next(&walk))) {
         if (message->expires_ms <= core->now_ms)
             continue;
-        if (entry->no_local && message->publisher == session->number)
+        if (entry->no_local && !message->remote && message->publisher == session->number)
             continue;
         struct copy copy = { .qos = entry->qos < message->qos ? entry->qos : message->qos,
                              .retain = true, /* [MQTT-3.3.1-8] */

@@ -58,7 +58,7 @@ static int deliver_piece(struct mesh *mesh, const struct frame *frame)
     return err;
 }
 
-void deliver(struct mesh *mesh, struct link *link, const struct frame *frame)
+void mesh_deliver(struct mesh *mesh, struct link *link, const struct frame *frame)
 {
     int err = frame->type == FRAME_FRAG ? deliver_piece(mesh, frame)
                                         : deliver_tail(mesh, frame->flags, frame->tail);

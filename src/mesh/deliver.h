@@ -8,4 +8,4 @@ struct frame;
 
 /* Deliver a DATA frame, or add a FRAG to its message and deliver that when it is whole.
  * link: it came from, or NULL. */
-void deliver(struct mesh *mesh, struct link *link, const struct frame *frame);
+void mesh_deliver(struct mesh *mesh, struct link *link, const struct frame *frame);

@@ -80,8 +80,11 @@ void flood_tell_link(struct mesh *mesh, struct link *link, struct lsdb_node *nod
         return;
     }
     *mark |= bit;
-    *entry = (struct flood_entry){ .node = node->index, .kind = (uint8_t)kind,
-                                   .from_inc = from_inc, .from = from, .due_ms = due_ms };
+    *entry = (struct flood_entry){ .node = node->index,
+                                   .kind = (uint8_t)kind,
+                                   .from_inc = from_inc,
+                                   .from = from,
+                                   .due_ms = due_ms };
     mesh_wake(mesh, due_ms);
 }
 
@@ -90,7 +93,8 @@ void flood_tell(struct mesh *mesh, const struct link *except, struct lsdb_node *
 {
     bool jitter = except && mesh->link_count >= JITTER_LINKS;
 
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link == except || (link->state != LINK_EXCHANGE && link->state != LINK_FULL))
             continue;
         uint64_t wait_ms = jitter ? rand_below(&mesh->rand, JITTER_MS) : 0;
@@ -105,7 +109,8 @@ void flood_cancel(struct link *link, const struct lsdb_node *node, enum record_k
 
 void flood_forget(struct mesh *mesh, const struct lsdb_node *node)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         for (int kind = 0; kind < RECORD_KINDS; kind++)
             unmark(&link->flood, node->index, (enum record_kind)kind);
     }
@@ -124,9 +129,7 @@ static void send_entry(struct mesh *mesh, struct link *link, const struct flood_
             link_put(mesh, link, CLASS_CONTROL, FRAME_TLSA,
                      (struct str){ (const char *)node->record, node->record_len });
         return;
-    case RECORD_INTEREST:
-        interest_send(mesh, link, node, entry->from_inc, entry->from);
-        return;
+    case RECORD_INTEREST: interest_send(mesh, link, node, entry->from_inc, entry->from); return;
     case RECORD_SNAPSHOT: interest_send_snapshot(mesh, link, node); return;
     case RECORD_KINDS: return;
     }

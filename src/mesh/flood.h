@@ -20,13 +20,17 @@ struct flood_entry {
     uint8_t kind;
     uint32_t from_inc; /* of interest: what the other side has */
     uint64_t from;
-    uint64_t due_ms;   /* not before */
+    uint64_t due_ms; /* not before */
 };
 
 struct flood {
-    struct { VEC(struct flood_entry); } queue;
-    size_t head;                          /* the first that was not sent */
-    struct { VEC(uint64_t); } marks; /* bit node * RECORD_KINDS + kind: it is queued */
+    struct {
+        VEC(struct flood_entry);
+    } queue;
+    size_t head; /* the first that was not sent */
+    struct {
+        VEC(uint64_t);
+    } marks; /* bit node * RECORD_KINDS + kind: it is queued */
 };
 
 /* Nothing to tell. */

@@ -92,8 +92,8 @@ static void emit(struct mesh *mesh, const struct frame *frame, const struct fram
     size_t len = mesh->forward.hops.len;
 
     for (size_t from = 0, to; from < len; from = to) {
-        for (to = from + 1; to < len && hops[to].link == hops[from].link &&
-                            to - from < FRAME_DESTS_MAX;)
+        for (to = from + 1;
+             to < len && hops[to].link == hops[from].link && to - from < FRAME_DESTS_MAX;)
             to++;
         put(mesh, frame, tail, &hops[from], to - from);
     }
@@ -120,8 +120,8 @@ static void emit_pieces(struct mesh *mesh, struct frame frame, const struct fram
     for (uint64_t i = 0; i < count; i++) {
         size_t from = (size_t)(i * piece), left = whole->len - from;
         struct frame_tail tail = { 0 };
-        tail.pieces[0] = (struct str){ (const char *)head,
-                                       frag_put_head(head, id, i, count, whole->len) };
+        tail.pieces[0] =
+            (struct str){ (const char *)head, frag_put_head(head, id, i, count, whole->len) };
         tail.pieces[1] = (struct str){ (const char *)flat + from, left < piece ? left : piece };
         tail.len = tail.pieces[0].len + tail.pieces[1].len;
         emit(mesh, &frame, &tail);
@@ -151,8 +151,8 @@ static void park(struct mesh *mesh, const struct frame *frame, const struct fram
     }
     if (for_paths && mesh->spf_pace.due_ms > due_ms)
         due_ms = mesh->spf_pace.due_ms;
-    *waiting = (struct waiting){ .due_ms = due_ms, .from = from, .for_paths = for_paths,
-                                 .len = len };
+    *waiting =
+        (struct waiting){ .due_ms = due_ms, .from = from, .for_paths = for_paths, .len = len };
     uint8_t *at = frame_put_head(waiting->bytes, frame, forward->parked.at, count);
     frame_put_tail(at, tail);
     list_push_back(&forward->limbo, &waiting->node);
@@ -166,8 +166,8 @@ static void park(struct mesh *mesh, const struct frame *frame, const struct fram
  * the parked. */
 static bool aim(struct mesh *mesh, const struct lsdb_node *node, link_id link, bool wait)
 {
-    struct hop *hop = link && !wait ? vec_push(&mesh->forward.hops)
-                                    : vec_push(&mesh->forward.parked);
+    struct hop *hop =
+        link && !wait ? vec_push(&mesh->forward.hops) : vec_push(&mesh->forward.parked);
 
     if (!hop)
         return false;
@@ -244,8 +244,8 @@ static struct lsdb_node *node_of(const struct mesh *mesh, const struct frame_des
 
 /* Send a frame on that came from a link (0: from here), to each of its destinations.
  * again: it waited in limbo already. */
-static void pass_on(struct mesh *mesh, struct link *link, link_id from,
-                    const struct frame *frame, struct frame_dests *dests, bool again)
+static void pass_on(struct mesh *mesh, struct link *link, link_id from, const struct frame *frame,
+                    struct frame_dests *dests, bool again)
 {
     struct forward *forward = &mesh->forward;
     bool local = false, turned = false, changing = mesh->spf_pace.due_ms != UINT64_MAX;
@@ -280,7 +280,7 @@ static void pass_on(struct mesh *mesh, struct link *link, link_id from,
     if (forward->parked.len)
         park(mesh, frame, &tail, from, !turned);
     if (local)
-        deliver(mesh, link, frame);
+        mesh_deliver(mesh, link, frame);
 }
 
 int forward_on_frame(struct mesh *mesh, struct link *link, uint8_t type, struct str body)

@@ -19,9 +19,13 @@ struct link;
 enum { LIMBO_MS = 50, LIMBO_BYTES_MAX = 1024 * 1024 };
 
 struct forward {
-    struct { VEC(struct hop); } hops;   /* scratch: to be sent */
-    struct { VEC(struct hop); } parked; /* scratch: to wait a moment */
-    struct list limbo;                  /* frames whose way is not clear, oldest first */
+    struct {
+        VEC(struct hop);
+    } hops; /* scratch: to be sent */
+    struct {
+        VEC(struct hop);
+    } parked;          /* scratch: to wait a moment */
+    struct list limbo; /* frames whose way is not clear, oldest first */
     size_t limbo_bytes;
     uint64_t frag_id;
 };

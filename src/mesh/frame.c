@@ -117,8 +117,8 @@ bool frame_next_dest(struct frame_dests *dests, struct frame_dest *ret_dest)
         *ret_dest = (struct frame_dest){ .id = (const uint8_t *)id.ptr };
         return true;
     }
-    dests->sid = dests->sid ? dests->sid + (uint32_t)wire_get_leb(&dests->r)
-                            : wire_get_u32(&dests->r);
+    dests->sid =
+        dests->sid ? dests->sid + (uint32_t)wire_get_leb(&dests->r) : wire_get_u32(&dests->r);
     *ret_dest = (struct frame_dest){ .sid = dests->sid };
     return true;
 }

@@ -133,15 +133,15 @@ static bool replaced(struct mesh *mesh, struct link *link)
 {
     bool dialled = link->seed != MESH_ACCEPTED;
 
-    link_each (mesh, other) {
+    link_each(mesh, other)
+    {
         if (other == link || other->closing || !other->hello_in ||
-            !node_id_equal(&other->peer, &link->peer) ||
-            (other->seed != MESH_ACCEPTED) != dialled)
+            !node_id_equal(&other->peer, &link->peer) || (other->seed != MESH_ACCEPTED) != dialled)
             continue;
         uint64_t ours = dialled ? link->nonce : link->peer_nonce;
         uint64_t theirs = dialled ? other->nonce : other->peer_nonce;
-        bool newer = link->peer_inc != other->peer_inc ? link->peer_inc > other->peer_inc
-                                                       : ours > theirs;
+        bool newer =
+            link->peer_inc != other->peer_inc ? link->peer_inc > other->peer_inc : ours > theirs;
         link_close(mesh, newer ? other : link, "duplicate link: a newer one replaces it");
         if (!newer)
             return true;
@@ -212,7 +212,7 @@ int hello_ack_on_frame(struct mesh *mesh, struct link *link, struct str body)
         return ERR_PROTOCOL;
     link->ack_in = true;
     link->srtt_us = mesh->now_us - link->hello_us;
-    link->ping_ms = mesh->now_ms + mesh->config.ping_ms;
+    link->ping_ms = mesh->now_ms;
     mesh_wake(mesh, link->ping_ms);
     check_done(mesh, link);
     return ERR_OK;

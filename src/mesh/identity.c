@@ -14,8 +14,7 @@ static void enter_quarantine(struct mesh *mesh)
     mesh_wake(mesh, mesh->identity.quarantine_ms);
     mesh_fact(mesh, MESH_FACT_DUPLICATE_ID, 0, mesh->config.name, "%s",
               "another broker has the same id: this one leaves the mesh for five minutes");
-    link_each (mesh, link)
-        link_close(mesh, link, "duplicate id: in quarantine");
+    link_each(mesh, link) link_close(mesh, link, "duplicate id: in quarantine");
 }
 
 /* Move to an incarnation past the one that was seen. */
@@ -23,8 +22,10 @@ static void move_past(struct mesh *mesh, uint32_t inc)
 {
     struct mesh_action *action;
 
-    if (inc == UINT32_MAX)
-        return enter_quarantine(mesh); /* nothing is newer than this */
+    if (inc == UINT32_MAX) {
+        enter_quarantine(mesh); /* nothing is newer than this */
+        return;
+    }
     mesh->config.inc = inc + 1;
     action = mesh_act(mesh, MESH_PERSIST);
     if (action)
@@ -55,6 +56,12 @@ bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t vers
                   "incarnation %u was seen: moving past it", (unsigned)inc);
     move_past(mesh, inc);
     return false;
+}
+
+void identity_interest_seen(struct mesh *mesh, uint32_t inc)
+{
+    if (inc == mesh->config.inc)
+        move_past(mesh, inc);
 }
 
 void identity_met(struct mesh *mesh, struct link *link, uint32_t inc, uint64_t boot)

@@ -73,9 +73,10 @@ static void next_version(struct mesh *mesh, size_t *at)
 {
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
     struct buf adds = { 0 }, removals = { 0 }, body = { 0 };
-    struct interest_head head = { .id = self->id, .inc = mesh->config.inc, .prev = self->iver,
-                                  .iver = self->iver + 1 };
+    struct interest_head head = { .id = self->id, .inc = mesh->config.inc, .iver = self->iver + 1 };
 
+    if (!interest_is_base(self->iver))
+        head.prev = self->iver; /* else it follows on nothing */
     gather(mesh, at, &adds, &removals, &head);
     if (head.adds + head.removals > 0) {
         head.hash = interest_hash(self);
@@ -84,10 +85,10 @@ static void next_version(struct mesh *mesh, size_t *at)
         buf_append_str(&body, buf_str(&removals));
         self->iver = head.iver;
         if (adds.failed || removals.failed || body.failed)
-            journal_forget(&mesh->journal, self); /* who is told asks for a snapshot */
+            delta_journal_forget(&mesh->journal, self); /* who is told asks for a snapshot */
         else
-            journal_add(&mesh->journal, self, head.prev, head.iver, buf_str(&body),
-                        mesh->now_ms);
+            delta_journal_add(&mesh->journal, self, head.prev, head.iver, buf_str(&body),
+                              mesh->now_ms);
         lsdb_touch(self);
         flood_tell(mesh, NULL, self, RECORD_INTEREST, head.inc, head.prev);
     }
@@ -126,7 +127,7 @@ void interest_reborn(struct mesh *mesh)
 {
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
 
-    journal_forget(&mesh->journal, self);
+    delta_journal_forget(&mesh->journal, self);
     self->iinc = mesh->config.inc;
     self->iver++;
     lsdb_touch(self);

@@ -17,24 +17,29 @@ enum { SMALL_SET = 64, ASK_EVERY_MS = 1000 };
 static void send_notice(struct mesh *mesh, struct link *link, const struct lsdb_node *node)
 {
     struct buf *body = mesh_scratch(mesh);
-    struct interest_head head = { .id = node->id, .inc = node->iinc, .prev = node->iver,
-                                  .iver = node->iver, .flags = IDELTA_NOTICE,
+    struct interest_head head = { .id = node->id,
+                                  .inc = node->iinc,
+                                  .prev = node->iver,
+                                  .iver = node->iver,
+                                  .flags = IDELTA_NOTICE,
                                   .hash = interest_hash(node) };
 
     idelta_put_head(body, &head);
     link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA, buf_str(body));
 }
 
-void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
-                   uint32_t from_inc, uint64_t from)
+void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t from_inc,
+                   uint64_t from)
 {
     size_t bytes;
 
     if (node->set_bad)
         return;
-    struct delta *delta = journal_from(node, from_inc == node->iinc ? from : 0, &bytes);
+    struct delta *delta = from_inc == node->iinc ? delta_journal_from(node, from, &bytes) : NULL;
+    if (!delta)
+        delta = delta_journal_from(node, 0, &bytes); /* from nothing, if that is remembered */
     if (delta && bytes <= INTEREST_BODY_MAX) {
-        for (; delta && !link->closing; delta = journal_next(node, delta))
+        for (; delta && !link->closing; delta = delta_journal_next(node, delta))
             link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA,
                      (struct str){ (const char *)delta->body, delta->len });
     } else if (!node->set || iset_count(node->set) <= SMALL_SET) {
@@ -54,10 +59,10 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
     /* What waits already may begin too late for this neighbour. */
     flood_cancel(link, node, RECORD_INTEREST);
     uint64_t from = inc == node->iinc ? version : 0;
-    struct delta *delta = journal_from(node, from, &bytes);
-    bool changes = delta && bytes <= INTEREST_BODY_MAX;
-    flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc,
-                    from, mesh->now_ms);
+    struct delta *delta = delta_journal_from(node, from, &bytes);
+    bool changes = inc != 0 && delta && bytes <= INTEREST_BODY_MAX;
+    flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc, from,
+                    mesh->now_ms);
 }
 
 /* ---- changing a set ---- */
@@ -74,9 +79,8 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     /* Adds first: a topic that both sets match is matched at every moment. */
     while (more_new) {
         int order = more_old ? str_compare(old.filter, new.filter) : 1;
-        bool same = order == 0 && old.qos == new.qos && old.persistent == new.persistent;
-        if (order >= 0 && !same &&
-            interest_index_put(mesh->index, node, &new) != ERR_OK)
+        bool same = order == 0 && old.qos == new.qos &&old.persistent == new.persistent;
+        if (order >= 0 && !same && interest_index_put(mesh->index, node, &new) != ERR_OK)
             mesh->out->failed = true;
         if (order <= 0)
             more_old = iset_next(before, &at_before, &old);
@@ -90,6 +94,27 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     }
 }
 
+void interest_watch(struct mesh *mesh, struct lsdb_node *node)
+{
+    enum { OLD_SET_MS = 10000 };
+
+    uint64_t base = interest_base(node->boot);
+
+    if (node->inc < node->iinc || (node->inc == node->iinc && base <= node->iver)) {
+        node->set_expires_ms = UINT64_MAX;
+    } else if (!node->set) {
+        node->iinc = node->inc;
+        node->iver = base;
+        node->set_bad = false;
+        delta_journal_forget(&mesh->journal, node);
+        lsdb_touch(node);
+        digest_got(mesh, node, RECORD_INTEREST);
+    } else if (node->set_expires_ms == UINT64_MAX) {
+        node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
+        mesh_stale_wake(mesh, node->set_expires_ms);
+    }
+}
+
 void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
                       uint64_t iver)
 {
@@ -99,19 +124,20 @@ void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *se
     }
     index_follow(mesh, node->index, node->set, set);
     iset_free(node->set);
-    journal_forget(&mesh->journal, node);
+    delta_journal_forget(&mesh->journal, node);
     node->set = set;
     node->iinc = inc;
     node->iver = iver;
     node->set_bad = false;
-    node->set_expires_ms = UINT64_MAX;
+    interest_watch(mesh, node);
     lsdb_touch(node);
 }
 
 void interest_expire(struct mesh *mesh, struct lsdb_node *node)
 {
     snapshot_drop(node);
-    interest_install(mesh, node, NULL, node->inc, 0);
+    interest_install(mesh, node, NULL, node->inc, interest_base(node->boot));
+    digest_got(mesh, node, RECORD_INTEREST);
 }
 
 void interest_forget(struct mesh *mesh, struct lsdb_node *node)
@@ -183,7 +209,7 @@ static void mark_bad(struct mesh *mesh, struct link *link, struct lsdb_node *nod
 
     node->set_bad = true;
     mesh->stats.repairs++;
-    journal_forget(&mesh->journal, node);
+    delta_journal_forget(&mesh->journal, node);
     lsdb_touch(node);
     mesh_fact(mesh, MESH_FACT_REPAIRED, link->id, mesh_node_name(node, hex), "%s",
               "interest does not have the hash that its origin says");
@@ -204,12 +230,12 @@ static void follow(struct mesh *mesh, struct link *link, struct lsdb_node *node,
     uint64_t hash = interest_hash(node);
     node->iinc = head->inc;
     node->iver = head->iver;
-    node->set_expires_ms = UINT64_MAX;
+    interest_watch(mesh, node);
     if (!applied || hash != head->hash) {
         mark_bad(mesh, link, node);
         return;
     }
-    journal_add(&mesh->journal, node, head->prev, head->iver, body, mesh->now_ms);
+    delta_journal_add(&mesh->journal, node, head->prev, head->iver, body, mesh->now_ms);
     lsdb_touch(node);
     interest_advanced(mesh, link, node, from_inc == head->inc ? from_inc : head->inc,
                       from_inc == head->inc ? from : 0);
@@ -224,9 +250,8 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     if (lsdb_need(&mesh->lsdb, &head->id, &node) != ERR_OK)
         return NULL;
     if (node->index == NODE_SELF) {
-        uint64_t newer = head->inc == node->iinc && head->iver > node->iver ? UINT64_MAX : 0;
-        if (head->inc > mesh->config.inc || newer)
-            identity_seen(mesh, head->inc, mesh->config.boot, UINT64_MAX);
+        if (head->inc == node->iinc && head->iver > node->iver)
+            identity_interest_seen(mesh, head->inc);
         return NULL;
     }
     if (head->inc > node->seen_inc) {
@@ -258,7 +283,7 @@ int idelta_on_frame(struct mesh *mesh, struct link *link, struct str body)
             flood_cancel(link, node, RECORD_INTEREST);
         return ERR_OK;
     }
-    bool next = same_inc && !node->set_bad ? head.prev == node->iver : head.prev == 0;
+    bool next = head.prev == 0 || (same_inc && !node->set_bad && head.prev == node->iver);
     if (next && !(head.flags & IDELTA_NOTICE))
         follow(mesh, link, node, &head, body);
     else

@@ -8,13 +8,13 @@
 
 enum { JOURNAL_BYTES_MAX = 256 * 1024, JOURNAL_AGE_MS = 30000 };
 
-void journal_init(struct journal *journal)
+void delta_journal_init(struct delta_journal *journal)
 {
     list_init(&journal->deltas);
     journal->bytes = 0;
 }
 
-static void drop(struct journal *journal, struct delta *delta)
+static void drop(struct delta_journal *journal, struct delta *delta)
 {
     journal->bytes -= sizeof *delta + delta->len;
     list_remove(&delta->of_node);
@@ -22,23 +22,23 @@ static void drop(struct journal *journal, struct delta *delta)
     free(delta);
 }
 
-static struct delta *oldest(const struct journal *journal)
+static struct delta *oldest(const struct delta_journal *journal)
 {
     return list_entry(journal->deltas.next, struct delta, of_all);
 }
 
-void journal_add(struct journal *journal, struct lsdb_node *node, uint64_t prev, uint64_t iver,
-                 struct str body, uint64_t now_ms)
+void delta_journal_add(struct delta_journal *journal, struct lsdb_node *node, uint64_t prev,
+                       uint64_t iver, struct str body, uint64_t now_ms)
 {
     struct delta *delta = malloc(sizeof *delta + body.len);
 
     if (!list_empty(&node->journal) &&
         list_entry(node->journal.prev, struct delta, of_node)->iver != prev)
-        journal_forget(journal, node);
+        delta_journal_forget(journal, node);
     if (!delta)
         return;
-    *delta = (struct delta){ .prev = prev, .iver = iver, .at_ms = now_ms,
-                             .len = (uint32_t)body.len };
+    *delta =
+        (struct delta){ .prev = prev, .iver = iver, .at_ms = now_ms, .len = (uint32_t)body.len };
     memcpy(delta->body, body.ptr, body.len);
     list_push_back(&node->journal, &delta->of_node);
     list_push_back(&journal->deltas, &delta->of_all);
@@ -47,19 +47,19 @@ void journal_add(struct journal *journal, struct lsdb_node *node, uint64_t prev,
         drop(journal, oldest(journal));
 }
 
-void journal_forget(struct journal *journal, struct lsdb_node *node)
+void delta_journal_forget(struct delta_journal *journal, struct lsdb_node *node)
 {
     while (!list_empty(&node->journal))
         drop(journal, list_entry(node->journal.next, struct delta, of_node));
 }
 
-void journal_finish(struct journal *journal)
+void delta_journal_finish(struct delta_journal *journal)
 {
     while (journal->deltas.next && !list_empty(&journal->deltas))
         drop(journal, oldest(journal));
 }
 
-uint64_t journal_run(struct journal *journal, uint64_t now_ms)
+uint64_t delta_journal_run(struct delta_journal *journal, uint64_t now_ms)
 {
     while (!list_empty(&journal->deltas)) {
         uint64_t due_ms = oldest(journal)->at_ms + JOURNAL_AGE_MS;
@@ -70,7 +70,7 @@ uint64_t journal_run(struct journal *journal, uint64_t now_ms)
     return UINT64_MAX;
 }
 
-struct delta *journal_from(const struct lsdb_node *node, uint64_t from, size_t *ret_bytes)
+struct delta *delta_journal_from(const struct lsdb_node *node, uint64_t from, size_t *ret_bytes)
 {
     struct delta *first = NULL;
 
@@ -88,7 +88,7 @@ struct delta *journal_from(const struct lsdb_node *node, uint64_t from, size_t *
     return first;
 }
 
-struct delta *journal_next(const struct lsdb_node *node, const struct delta *delta)
+struct delta *delta_journal_next(const struct lsdb_node *node, const struct delta *delta)
 {
     if (delta->of_node.next == &node->journal)
         return NULL;

@@ -21,31 +21,31 @@ struct delta {
     uint8_t body[];
 };
 
-struct journal {
+struct delta_journal {
     struct list deltas;
     size_t bytes;
 };
 
 /* An empty journal. */
-void journal_init(struct journal *journal);
+void delta_journal_init(struct delta_journal *journal);
 
 /* Remember a change of the node that follows its last one. Being out of memory only means
  * that it is not remembered. */
-void journal_add(struct journal *journal, struct lsdb_node *node, uint64_t prev, uint64_t iver,
-                 struct str body, uint64_t now_ms);
+void delta_journal_add(struct delta_journal *journal, struct lsdb_node *node, uint64_t prev,
+                       uint64_t iver, struct str body, uint64_t now_ms);
 
 /* Forget the node's changes. */
-void journal_forget(struct journal *journal, struct lsdb_node *node);
+void delta_journal_forget(struct delta_journal *journal, struct lsdb_node *node);
 
 /* Forget everything. */
-void journal_finish(struct journal *journal);
+void delta_journal_finish(struct delta_journal *journal);
 
 /* Forget what is too old; when to come back. */
-uint64_t journal_run(struct journal *journal, uint64_t now_ms);
+uint64_t delta_journal_run(struct delta_journal *journal, uint64_t now_ms);
 
 /* The first of the changes that lead from this version to the node's present one, and
  * their bytes; NULL when they are not all here. */
-struct delta *journal_from(const struct lsdb_node *node, uint64_t from, size_t *ret_bytes);
+struct delta *delta_journal_from(const struct lsdb_node *node, uint64_t from, size_t *ret_bytes);
 
 /* The change after this one of the same node, or NULL. */
-struct delta *journal_next(const struct lsdb_node *node, const struct delta *delta);
+struct delta *delta_journal_next(const struct lsdb_node *node, const struct delta *delta);

@@ -58,7 +58,8 @@ static void elect(struct mesh *mesh, const struct node_id *peer)
     struct lsdb_node *node = lsdb_find(&mesh->lsdb, peer);
     struct link *best = NULL, *before = node && node->link ? link_at(mesh, node->link) : NULL;
 
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link->state != LINK_FULL || !node_id_equal(&link->peer, peer))
             continue;
         if (!best || (link_preferred(mesh, link) && !link_preferred(mesh, best)))
@@ -83,7 +84,8 @@ static void elect(struct mesh *mesh, const struct node_id *peer)
  * later, so that the neighbour has it full too. */
 static void drain_duplicates(struct mesh *mesh, const struct link *full)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link == full || link->state != LINK_FULL || !node_id_equal(&link->peer, &full->peer))
             continue;
         struct link *loser = link_preferred(mesh, full) ? link : mesh->links.at[full->id];
@@ -183,8 +185,8 @@ static struct link **slot_of(struct mesh *mesh, link_id id)
 
 void link_up(struct mesh *mesh, link_id id, uint32_t seed)
 {
-    const char *no = mesh->stopped                ? "shutting down"
-                     : mesh->identity.quarantine_ms ? "in quarantine: duplicate id"
+    const char *no = mesh->stopped                                ? "shutting down"
+                     : mesh->identity.quarantine_ms               ? "in quarantine: duplicate id"
                      : mesh->link_count >= mesh->config.links_max ? "too many links"
                                                                   : NULL;
     assert(id != 0 && (seed == MESH_ACCEPTED || seed < mesh->config.seed_count));
@@ -221,8 +223,7 @@ static void report_down(struct mesh *mesh, struct link *link)
     bool lasted = link->full_ms && mesh->now_ms - link->full_ms >= SEED_STABLE_MS;
 
     link_handle(mesh, link, LINK_EVENT_GONE);
-    mesh_fact(mesh, MESH_FACT_LINK_DOWN, link->id, link_name(mesh, link, text), "%s",
-              link->reason);
+    mesh_fact(mesh, MESH_FACT_LINK_DOWN, link->id, link_name(mesh, link, text), "%s", link->reason);
     if (link->seed != MESH_ACCEPTED)
         seed_lost(mesh, link->seed, str_from_c(link->reason), lasted);
     seed_wake(mesh);

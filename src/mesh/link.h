@@ -41,7 +41,7 @@ struct link {
     link_id id;
     uint32_t seed; /* that was dialled, or MESH_ACCEPTED */
     enum link_state state;
-    bool closing; /* MESH_CLOSE is out: only LINK_DOWN may follow */
+    bool closing;         /* MESH_CLOSE is out: only LINK_DOWN may follow */
     uint64_t deadline_ms; /* of the handshake, or of draining */
     uint64_t full_ms;
     char reason[LINK_REASON_MAX]; /* why it is not full, in words */
@@ -58,15 +58,17 @@ struct link {
     uint64_t rx_ms, ping_ms; /* last byte; next PING */
     uint32_t ping_seq;
     uint64_t srtt_us;
-    uint32_t cost;             /* as advertised */
-    uint64_t cost_off_ms;      /* since when the measured one differs; 0: it does not */
+    uint32_t cost;        /* as advertised */
+    uint64_t cost_off_ms; /* since when the measured one differs; 0: it does not */
     uint64_t cost_set_ms;
-    uint64_t advertise_ms;     /* in the own record from then on */
+    uint64_t advertise_ms; /* in the own record from then on */
     bool advertised;
 
     /* Finding out what is new. */
-    bool digest_in, lines_due;
-    struct { VEC(struct link_want); } wants;
+    bool answered; /* the peer has said all that it has and we had not */
+    struct {
+        VEC(struct link_want);
+    } wants;
     uint64_t digest_ms; /* next digest */
 
     /* Draining. */
@@ -118,6 +120,6 @@ struct str link_name(const struct mesh *mesh, const struct link *link, char text
 int bye_on_frame(struct mesh *mesh, struct link *link, struct str body);
 
 /* Each link that is there, in order of number. */
-#define link_each(mesh, link)                                                                     \
-    for (size_t link##_at = 0; link##_at < (mesh)->links.len; link##_at++)                        \
-        for (struct link *link = (mesh)->links.at[link##_at]; link; link = NULL)
+#define link_each(mesh, item)                                                                      \
+    for (size_t item##_at = 0; item##_at < (mesh)->links.len; item##_at++)                         \
+        for (struct link *item = (mesh)->links.at[item##_at]; item; item = NULL)

@@ -39,8 +39,8 @@ uint64_t link_damping(struct mesh *mesh, struct link *link)
 
 uint64_t link_cost_run(struct mesh *mesh, struct link *link)
 {
-    uint32_t cost = link_cost(link), off = cost > link->cost ? cost - link->cost
-                                                             : link->cost - cost;
+    uint32_t cost = link_cost(link),
+             off = cost > link->cost ? cost - link->cost : link->cost - cost;
 
     if (!link->advertised) {
         if (mesh->now_ms < link->advertise_ms)

@@ -89,8 +89,8 @@ static bool make_room(struct link_queue *queue, struct bundle_pool *pool, enum q
     return class == CLASS_SNAPSHOT || queue->bytes[class] + len <= pool->bytes_max;
 }
 
-uint8_t *link_queue_add(struct link_queue *queue, struct bundle_pool *pool,
-                        enum queue_class class, size_t len, uint64_t now_ms)
+uint8_t *link_queue_add(struct link_queue *queue, struct bundle_pool *pool, enum queue_class class,
+                        size_t len, uint64_t now_ms)
 {
     struct list *head = &queue->bundles[class];
     struct bundle *bundle;

@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 enum queue_class {
-    CLASS_CONTROL,   /* hello, ping, topology, interest changes: always first */
-    CLASS_REPLY,     /* acknowledgements, claims */
-    CLASS_SNAPSHOT,  /* interest snapshots; later reliable data */
-    CLASS_DATA,      /* QoS 0 data */
-    CLASS_BULK,      /* drain, retained, migration */
+    CLASS_CONTROL,  /* hello, ping, topology, interest changes: always first */
+    CLASS_REPLY,    /* acknowledgements, claims */
+    CLASS_SNAPSHOT, /* interest snapshots; later reliable data */
+    CLASS_DATA,     /* QoS 0 data */
+    CLASS_BULK,     /* drain, retained, migration */
     CLASS_COUNT
 };
 
@@ -32,7 +32,7 @@ struct bundle {
 /* Limits and counts that all links of a broker share, and one bundle kept for use again. */
 struct bundle_pool {
     struct bundle *spare;
-    size_t bytes_max;  /* per link and class */
+    size_t bytes_max; /* per link and class */
     uint32_t age_max_ms;
     size_t bytes, bytes_peak;
     uint64_t dropped_full, dropped_age; /* frames */
@@ -55,8 +55,8 @@ void bundle_pool_finish(struct bundle_pool *pool);
 
 /* A place for one frame of exactly len bytes (at most MESH_BUNDLE_MAX) at the end of the
  * class, to be written at once; NULL when there is none (counted). */
-uint8_t *link_queue_add(struct link_queue *queue, struct bundle_pool *pool,
-                        enum queue_class class, size_t len, uint64_t now_ms);
+uint8_t *link_queue_add(struct link_queue *queue, struct bundle_pool *pool, enum queue_class class,
+                        size_t len, uint64_t now_ms);
 
 /* The bundle to send next, taken out, and its class; NULL when the queue is empty. Give it
  * back with bundle_release. */

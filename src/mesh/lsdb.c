@@ -43,7 +43,10 @@ int lsdb_init(struct lsdb *lsdb, const struct node_id *self, size_t nodes_max)
 
     *lsdb = (struct lsdb){ .nodes_max = nodes_max, .now_ms = lsdb->now_ms };
     map_init(&lsdb->sids, sid_is);
-    return lsdb_need(lsdb, self, &node);
+    int err = lsdb_need(lsdb, self, &node);
+    if (!err)
+        node->dist = 0;
+    return err;
 }
 
 static void node_free(struct lsdb_node *node)

@@ -29,12 +29,12 @@ struct lsdb_edge {
 struct lsdb_node {
     struct node_id id;
     uint32_t index;
-    uint32_t rank;   /* place in order of id */
-    uint8_t bucket;  /* of digests */
+    uint32_t rank;  /* place in order of id */
+    uint8_t bucket; /* of digests */
 
     /* The topology record as it came. tseq is 0 while there is none. */
     uint8_t salt;
-    bool stub; /* carries nobody else's traffic */
+    bool stub;     /* carries nobody else's traffic */
     bool sid_lost; /* a lower id has the same sid: address by id */
     uint32_t inc, tseq, sid;
     uint64_t boot;
@@ -58,24 +58,30 @@ struct lsdb_node {
     uint32_t flaps;
 
     /* Its interest. */
-    bool set_bad;            /* the hash did not match: waits for a snapshot */
-    uint32_t iinc;           /* the incarnation that set belongs to */
+    bool set_bad;  /* the hash did not match: waits for a snapshot */
+    uint32_t iinc; /* the incarnation that set belongs to */
     uint64_t iver;
-    uint32_t seen_inc;       /* the newest version heard of */
+    uint32_t seen_inc; /* the newest version heard of */
     uint64_t seen_iver;
-    struct iset *set;        /* NULL: empty */
-    uint64_t set_expires_ms; /* a former incarnation's set is dropped then */
-    uint64_t asked_ms;       /* last DREQ for it */
+    struct iset *set;          /* NULL: empty */
+    uint64_t set_expires_ms;   /* a former incarnation's set is dropped then */
+    uint64_t asked_ms;         /* last DREQ for it */
     struct snapshot *snapshot; /* being received, or NULL */
-    struct list journal;     /* deltas that led to iver, oldest first */
+    struct list journal;       /* deltas that led to iver, oldest first */
 
     uint64_t line_hash; /* of the line that stands for it in digests */
 };
 
 struct lsdb {
-    struct { VEC(struct lsdb_node *); } nodes; /* by index; NULL: free */
-    struct { VEC(uint32_t); } free;            /* indexes to use again */
-    struct { VEC(struct lsdb_node *); } order; /* by id */
+    struct {
+        VEC(struct lsdb_node *);
+    } nodes; /* by index; NULL: free */
+    struct {
+        VEC(uint32_t);
+    } free; /* indexes to use again */
+    struct {
+        VEC(struct lsdb_node *);
+    } order; /* by id */
     struct map sids;
     size_t sid_conflicts;
     size_t nodes_max;
@@ -127,6 +133,14 @@ void lsdb_touch(struct lsdb_node *node);
 
 /* Compare a topology record's age with the one held: >0 when the given is newer. */
 int lsdb_compare(const struct lsdb_node *node, uint32_t inc, uint64_t boot, uint32_t tseq);
+
+/* Has the node been out of reach for so long that others may have forgotten it? Then it is
+ * not passed on to who does not know it, or it would live for ever. */
+static inline bool lsdb_node_is_stale(const struct lsdb_node *node, uint64_t now_ms,
+                                      uint32_t stale_ms)
+{
+    return node->index != NODE_SELF && !node->reachable && now_ms - node->lost_ms > stale_ms / 2;
+}
 
 /* The number that stands for an id and salt in frames: never 0. MESH.md 3.1. */
 uint32_t node_sid(const struct node_id *id, uint8_t salt);

@@ -90,8 +90,11 @@ static int set_up(struct mesh *mesh, const struct mesh_config *config)
         return ERR_NOMEM;
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
     self->iinc = mesh->config.inc;
+    self->iver = interest_base(mesh->config.boot);
     topology_ask(mesh);
     topology_run(mesh);
+    /* The first link is told at once. */
+    mesh->tlsa_pace = mesh->spf_pace = (struct pace){ .due_ms = UINT64_MAX };
     return self->record ? ERR_OK : ERR_NOMEM;
 }
 
@@ -102,7 +105,7 @@ struct mesh *mesh_new(const struct mesh_config *config, uint64_t now_ms)
 
     if (!mesh)
         return NULL;
-    journal_init(&mesh->journal);
+    delta_journal_init(&mesh->journal);
     frag_init(&mesh->frags);
     forward_init(&mesh->forward);
     rand_init(&mesh->rand, config->random_seed);
@@ -137,7 +140,7 @@ void mesh_free(struct mesh *mesh)
     vec_finish(&mesh->links);
     vec_finish(&mesh->seeds.list);
     bundle_pool_finish(&mesh->pool);
-    journal_finish(&mesh->journal);
+    delta_journal_finish(&mesh->journal);
     forward_finish(&mesh->forward);
     frag_finish(&mesh->frags);
     spf_finish(&mesh->spf);
@@ -234,7 +237,8 @@ static void forgive_stall(struct mesh *mesh)
 
     if (mesh->wake_ms == UINT64_MAX || late_ms <= mesh->config.ping_ms / 2)
         return;
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         link->rx_ms += late_ms;
         if (link->rx_ms > mesh->now_ms)
             link->rx_ms = mesh->now_ms;
@@ -246,21 +250,21 @@ static void run_timers(struct mesh *mesh)
     forgive_stall(mesh);
     mesh->wake_ms = UINT64_MAX;
     mesh_wake(mesh, identity_run(mesh));
-    link_each (mesh, link)
-        mesh_wake(mesh, link_run(mesh, link));
+    link_each(mesh, link) mesh_wake(mesh, link_run(mesh, link));
     mesh_wake(mesh, interest_run(mesh));
     mesh_wake(mesh, topology_run(mesh));
     mesh_wake(mesh, spf_run(mesh));
     mesh_wake(mesh, forward_run(mesh));
     mesh_wake(mesh, frag_run(&mesh->frags, mesh->now_ms));
-    mesh_wake(mesh, journal_run(&mesh->journal, mesh->now_ms));
+    mesh_wake(mesh, delta_journal_run(&mesh->journal, mesh->now_ms));
     mesh_wake(mesh, stale_run(mesh));
     mesh_wake(mesh, seeds_run(mesh));
 }
 
 static void flush(struct mesh *mesh)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (!link->closing)
             link_flush(mesh, link);
     }
@@ -270,8 +274,7 @@ static void shut_down(struct mesh *mesh)
 {
     mesh->stopped = true;
     flush(mesh);
-    link_each (mesh, link)
-        link_close(mesh, link, "shutting down");
+    link_each(mesh, link) link_close(mesh, link, "shutting down");
 }
 
 void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_out *out)

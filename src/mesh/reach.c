@@ -23,6 +23,11 @@ static void compare(struct mesh *mesh)
         mesh->reachable += reachable;
         if (reachable == node->reachable)
             continue;
+        if (lsdb_node_is_stale(node, mesh->now_ms, mesh->config.stale_ms)) {
+            /* It is back as it was: who has forgotten it does not know. */
+            flood_tell(mesh, NULL, node, RECORD_TOPOLOGY, 0, 0);
+            flood_tell(mesh, NULL, node, RECORD_INTEREST, 0, 0);
+        }
         node->reachable = reachable;
         node->lost_ms = mesh->now_ms;
         if (!reachable)
@@ -48,7 +53,8 @@ uint64_t spf_run(struct mesh *mesh)
 /* A link to it is there: it is not forgotten. */
 static bool linked(const struct mesh *mesh, const struct lsdb_node *node)
 {
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link->hello_in && node_id_equal(&link->peer, &node->id))
             return true;
     }
@@ -58,7 +64,7 @@ static bool linked(const struct mesh *mesh, const struct lsdb_node *node)
 static void forget(struct mesh *mesh, struct lsdb_node *node)
 {
     interest_forget(mesh, node);
-    journal_forget(&mesh->journal, node);
+    delta_journal_forget(&mesh->journal, node);
     flood_forget(mesh, node);
     frag_forget(&mesh->frags, node->index);
     lsdb_remove(&mesh->lsdb, node);

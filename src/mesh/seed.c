@@ -14,7 +14,7 @@ int seeds_init(struct mesh *mesh)
             return ERR_NOMEM;
         seed->next_ms = mesh->now_ms;
         seed->backoff_ms = mesh->config.dial_backoff_ms;
-        snprintf(seed->reason, sizeof seed->reason, "not dialled yet");
+        snprintf(seed->reason, sizeof seed->reason, "no answer yet");
     }
     return ERR_OK;
 }
@@ -85,7 +85,8 @@ static bool served(const struct mesh *mesh, const struct seed *seed)
 {
     if (!seed->known)
         return false;
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         if (link->hello_in && !link->closing && node_id_equal(&link->peer, &seed->peer))
             return true;
     }
@@ -111,7 +112,6 @@ uint64_t seeds_run(struct mesh *mesh)
             return mesh->now_ms;
         action->seed = (uint32_t)i;
         seed->dialing = true;
-        snprintf(seed->reason, sizeof seed->reason, "dialling");
     }
     return next_ms;
 }

@@ -13,10 +13,10 @@
 enum { SEED_STABLE_MS = 30000, SEED_REASON_MAX = 120 };
 
 struct seed {
-    link_id link;  /* its own link, or 0 */
+    link_id link; /* its own link, or 0 */
     bool dialing;
-    bool known;    /* peer is */
-    bool self;     /* leads back to this broker */
+    bool known; /* peer is */
+    bool self;  /* leads back to this broker */
     struct node_id peer;
     uint64_t next_ms;
     uint64_t backoff_ms;
@@ -24,7 +24,9 @@ struct seed {
 };
 
 struct seeds {
-    struct { VEC(struct seed); } list;
+    struct {
+        VEC(struct seed);
+    } list;
 };
 
 /* The seeds of the configuration, to be dialled at once. ERR_OK or ERR_NOMEM. */

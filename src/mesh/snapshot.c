@@ -62,8 +62,9 @@ void interest_send_snapshot(struct mesh *mesh, struct link *link, const struct l
 {
     struct buf entries = { 0 };
     size_t cursor = 0;
-    struct interest_head head = { .id = node->id, .inc = node->iinc, .iver = node->iver,
-                                  .hash = interest_hash(node) };
+    struct interest_head head = {
+        .id = node->id, .inc = node->iinc, .iver = node->iver, .hash = interest_hash(node)
+    };
 
     if (node->set_bad)
         return;

@@ -14,7 +14,9 @@ struct mesh;
 
 /* A heap of (distance, rank), kept between runs. */
 struct spf {
-    struct { VEC(uint64_t); } heap;
+    struct {
+        VEC(uint64_t);
+    } heap;
 };
 
 /* Free the heap. */

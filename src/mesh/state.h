@@ -45,7 +45,7 @@ struct pace {
 struct identity {
     uint32_t tseq;
     uint8_t salt;
-    uint32_t fights;        /* in the last minute */
+    uint32_t fights; /* in the last minute */
     uint64_t fights_since_ms;
     uint64_t quarantine_ms; /* no links until then; 0: not in quarantine */
 };
@@ -56,12 +56,14 @@ struct mesh {
     struct str *seed_urls; /* likewise */
     struct lsdb lsdb;
     struct identity identity;
-    struct { VEC(struct link *); } links; /* by link_id; NULL: none */
+    struct {
+        VEC(struct link *);
+    } links; /* by link_id; NULL: none */
     size_t link_count;
     uint32_t link_nonce; /* counts handshakes */
     struct seeds seeds;
     struct bundle_pool pool;
-    struct journal journal;
+    struct delta_journal journal;
     struct interest_index *index;
     struct local_interest *local;
     struct interest_changes changes; /* scratch */
@@ -73,7 +75,7 @@ struct mesh {
     struct forward forward;
     struct frag_table frags;
     struct rand rand;
-    bool stopped;        /* MESH_SHUTDOWN was seen */
+    bool stopped; /* MESH_SHUTDOWN was seen */
     uint64_t now_ms, now_us, wake_ms;
     struct mesh_out *out;
     struct buf scratch;  /* a frame being written */

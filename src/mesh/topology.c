@@ -5,6 +5,7 @@
 #include "mesh/digest.h"
 #include "mesh/flood.h"
 #include "mesh/identity.h"
+#include "mesh/interest_sync.h"
 #include "mesh/state.h"
 #include "mesh/tlsa.h"
 
@@ -60,22 +61,6 @@ static int keep(struct mesh *mesh, struct lsdb_node *node, struct str bytes)
     return ERR_OK;
 }
 
-/* A new incarnation without a word on its interest: the old one's serves a while. */
-static void watch_set(struct mesh *mesh, struct lsdb_node *node)
-{
-    enum { OLD_SET_MS = 10000 };
-
-    if (node->inc <= node->iinc || node->set_expires_ms != UINT64_MAX)
-        return;
-    if (!node->set && !node->iver) {
-        node->iinc = node->inc;
-        lsdb_touch(node);
-        return;
-    }
-    node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
-    mesh_stale_wake(mesh, node->set_expires_ms);
-}
-
 int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
 {
     struct tlsa tlsa;
@@ -105,8 +90,8 @@ int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
     if (keep(mesh, node, body) != ERR_OK)
         return ERR_OK;
     identity_check_sid(mesh);
-    watch_set(mesh, node);
     digest_got(mesh, node, RECORD_TOPOLOGY);
+    interest_watch(mesh, node);
     flood_tell(mesh, link, node, RECORD_TOPOLOGY, 0, 0);
     return ERR_OK;
 }

@@ -160,7 +160,8 @@ const char *mesh_audit(const struct mesh *mesh)
     size_t bytes = 0, links = 0;
     const char *wrong = audit_interest(mesh);
 
-    link_each (mesh, link) {
+    link_each(mesh, link)
+    {
         size_t here = link_queue_recount(&link->queue);
         size_t counted = 0;
         for (int class = 0; class < CLASS_COUNT; class ++)

@@ -7,8 +7,11 @@
 #include "net/turn.h"
 #include "net/web.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,18 +179,45 @@ bool dial_again(struct carrier *carrier)
     return true;
 }
 
-static int on_failed(struct carrier *carrier, struct lws *wsi, const char *text)
+/* What was wrong with the peer's certificate, if that was it. */
+static const char *explain_tls(struct lws *wsi)
+{
+    SSL *ssl = lws_get_ssl(wsi);
+    long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+    return result == X509_V_OK ? "handshake failed" : X509_verify_cert_error_string(result);
+}
+
+/* Why a connection attempt failed, in words. */
+static void explain(const struct dial *dial, struct lws *wsi, char *out, size_t size)
+{
+    unsigned status = lws_http_client_http_response(wsi);
+    bool six = strchr(dial->address, ':') != NULL;
+    int fd = lws_get_socket_fd(wsi), err = 0;
+    socklen_t len = sizeof err;
+    char where[INET6_ADDRSTRLEN + 32];
+
+    snprintf(where, sizeof where, six ? "[%s]:%u" : "%s:%u", dial->address, dial->port);
+    if (fd >= 0)
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+    if (status >= 200)
+        snprintf(out, size, "HTTP %u: not a mesh endpoint", status);
+    else if (err == ECONNREFUSED)
+        snprintf(out, size, "connection refused by %s", where);
+    else if (err)
+        snprintf(out, size, "cannot connect to %s: %s", where, strerror(err));
+    else if (dial->tls && !(lws_get_ssl(wsi) && SSL_is_init_finished(lws_get_ssl(wsi))))
+        snprintf(out, size, "TLS: %s", explain_tls(wsi));
+    else
+        snprintf(out, size, "%s closed the connection before it was a link", where);
+}
+
+static void on_failed(struct carrier *carrier, struct lws *wsi)
 {
     char words[256];
-    struct dial *dial = carrier->dial;
-    unsigned status = lws_http_client_http_response(wsi);
 
-    if (!text)
-        text = "connection failed";
-    fprintf(stderr, "DEBUG lws text=%s status=%u\n", text, status);
-    snprintf(words, sizeof words, "%s: %s", text, dial->address);
+    explain(carrier->dial, wsi, words, sizeof words);
     carrier_gone(carrier, words);
-    return 0;
 }
 
 int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -217,7 +247,7 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         handshake_begin(carrier);
     }
     if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
-        on_failed(carrier, wsi, in);
+        on_failed(carrier, wsi);
     if (gone)
         carrier_gone(carrier, "connection closed by peer");
     net_settle(net);

@@ -72,19 +72,21 @@ static void note_refusal(struct listener *listener, const char *reason)
 }
 
 /* No file is left for one more connection: take the spare one, so that the waiting peer
- * is refused instead of waking us for ever. */
-static void refuse_one(struct listener *listener)
+ * is refused instead of waking us for ever. false: nobody waits. */
+static bool refuse_one(struct listener *listener)
 {
     struct net *net = listener->net;
 
-    note_refusal(listener, "out of open files");
     if (net->spare_fd >= 0)
         close(net->spare_fd);
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
 
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+        note_refusal(listener, "out of open files");
+    }
     net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
 }
 
 static void serve(struct listener *listener, int fd)
@@ -116,9 +118,9 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
             serve(listener, fd);
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE)
-            refuse_one(listener);
-        else if (errno != EINTR && errno != ECONNABORTED)
+        if (errno == EINTR || errno == ECONNABORTED)
+            continue;
+        if ((errno != EMFILE && errno != ENFILE) || !refuse_one(listener))
             return;
     }
 }

@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,6 +58,37 @@ static const struct lws_protocols *dialler_protocols(void)
     return protocols;
 }
 
+/* Is there a seed that wants certificates to be checked? */
+static bool dials_tls(const struct net *net)
+{
+    for (size_t i = 0; i < net->config.seed_count; i++) {
+        if (str_starts_with(net->config.seeds[i], STR("wss://")))
+            return true;
+    }
+    return false;
+}
+
+/* Whom we believe when we dial. Ours, not libwebsockets': where a process has several
+ * contexts, it does not free its own. NULL when it cannot be made. */
+static SSL_CTX *dialler_tls(const struct net *net)
+{
+    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+    int ok = 1;
+
+    if (!tls)
+        return NULL;
+    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+    if (net->config.link_ca_file)
+        ok = SSL_CTX_load_verify_locations(tls, net->config.link_ca_file, NULL);
+    else if (dials_tls(net)) /* reading all of them takes 0.1 s */
+        ok = SSL_CTX_set_default_verify_paths(tls);
+    if (ok)
+        return tls;
+    log_error("tls.failed", "file=%s", net->config.link_ca_file ? net->config.link_ca_file : "-");
+    SSL_CTX_free(tls);
+    return NULL;
+}
+
 struct web *web_new(struct net *net)
 {
     struct web *web = calloc(1, sizeof *web);
@@ -78,9 +110,16 @@ struct web *web_new(struct net *net)
     if (!web)
         return NULL;
     web->net = net;
+    web->tls = dialler_tls(net);
+    if (!web->tls) {
+        free(web);
+        return NULL;
+    }
+    info.provided_client_ssl_ctx = web->tls;
     lws_set_log_level(LLL_ERR | LLL_WARN, emit);
     web->context = lws_create_context(&info);
     if (!web->context) {
+        SSL_CTX_free(web->tls);
         free(web);
         return NULL;
     }
@@ -91,7 +130,6 @@ struct web *web_new(struct net *net)
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.vhost_name = "dialler";
     info.protocols = dialler_protocols();
-    info.client_ssl_ca_filepath = net->config.link_ca_file;
     web->dialler = lws_create_vhost(web->context, &info);
     if (!web->server || !web->dialler) {
         web_free(web);
@@ -113,6 +151,7 @@ void web_free(struct web *web)
         for (int i = 0; i < DESTROY_TURNS && uv_run(loop, UV_RUN_NOWAIT) != 0; i++)
             continue;
     }
+    SSL_CTX_free(web->tls);
     free(web);
 }
 

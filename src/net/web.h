@@ -15,7 +15,8 @@ struct web {
     struct lws_context *context;
     struct lws_vhost *server;
     struct lws_vhost *dialler;
-    unsigned sessions; /* WebSockets that are open */
+    struct ssl_ctx_st *tls; /* of the dialler */
+    unsigned sessions;      /* WebSockets that are open */
 };
 
 /* Both hosts, or NULL. */

@@ -15,6 +15,7 @@ struct websocket {
     struct stream stream;
     struct lws *wsi; /* NULL: gone */
     bool finishing;  /* all is said: close at the next chance */
+    bool said_close; /* our Close frame is out; the peer's is awaited */
 };
 
 static struct websocket *websocket_of(const struct stream *stream)
@@ -151,6 +152,21 @@ static int on_receive(struct lws *wsi, struct websocket_session *session, void *
     return session->client || session->carrier ? 0 : refuse(wsi, LWS_CLOSE_STATUS_NORMAL);
 }
 
+/* Say Close ourselves: where libwebsockets is told to close in its writable callback, it
+ * drops the connection without a word. [RFC6455 7.1.2] */
+static int say_close(struct websocket *socket)
+{
+    static const uint8_t frame[] = { 0x88, 2, LWS_CLOSE_STATUS_NORMAL >> 8,
+                                     LWS_CLOSE_STATUS_NORMAL & 0xFF };
+    uint8_t bytes[LWS_PRE + sizeof frame];
+
+    if (socket->said_close)
+        return 0;
+    socket->said_close = true;
+    memcpy(bytes + LWS_PRE, frame, sizeof frame);
+    return lws_write(socket->wsi, bytes + LWS_PRE, sizeof frame, LWS_WRITE_RAW) < 0 ? -1 : 0;
+}
+
 static int on_writable(struct lws *wsi, struct websocket_session *session)
 {
     struct websocket *socket = session->client;
@@ -159,8 +175,10 @@ static int on_writable(struct lws *wsi, struct websocket_session *session)
         carrier_writable(session->carrier);
         return 0;
     }
-    if (!socket || socket->finishing)
-        return refuse(wsi, LWS_CLOSE_STATUS_NORMAL);
+    if (!socket)
+        return -1;
+    if (socket->finishing)
+        return say_close(socket);
     stream_flush(&socket->stream);
     net_settle(web_net(wsi));
     return 0;
@@ -209,6 +227,10 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     if (reason == LWS_CALLBACK_ESTABLISHED) {
         turn_time(web_net(wsi));
         return on_established(wsi, user);
+    }
+    if (reason == LWS_CALLBACK_WS_PEER_INITIATED_CLOSE) {
+        struct websocket *socket = ((struct websocket_session *)user)->client;
+        return socket && socket->said_close ? -1 : 0; /* -1: we need not answer */
     }
     if (reason == LWS_CALLBACK_CLOSED) {
         turn_time(web_net(wsi));

@@ -106,6 +106,35 @@ START_TEST(a_topic_alias_stands_for_its_topic_on_its_connection)
 }
 END_TEST
 
+/* [MQTT-3.3.4-6] */
+START_TEST(a_client_may_not_send_subscription_identifiers)
+{
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a");
+    talk_hex(t, 1, "30 06 00 01 61 02 0b 01");
+    TALK_EXPECT(t, "1 CONNACK 00\n1 DISCONNECT 82\n1 close\n");
+    talk_free(t);
+}
+END_TEST
+
+START_TEST(a_bridge_sees_messages_as_published_and_not_its_own)
+{
+    struct talk *t = talk_new(NULL);
+
+    talk_open(t, 1);
+    t->versions[1] = MQTT_311;
+    talk_hex(t, 1, "10 0d 00 04 4d 51 54 54 84 02 00 00 00 01 61");
+    CONNECT(t, 2, "b");
+    SUBSCRIBE(t, 1, "x");
+    talk_forget(t);
+    PUBLISH(t, 1, "x", "own");
+    PUBLISH(t, 2, "x", "m", .retain = true);
+    TALK_EXPECT(t, "1 PUBLISH x m retain\n");
+    talk_free(t);
+}
+END_TEST
+
 /* [MQTT-3.3.2-5] [MQTT-3.3.2-6] [MQTT-3.3.2-17] */
 START_TEST(properties_go_with_the_message_and_its_time_runs)
 {
@@ -227,6 +256,8 @@ UNIT_MAIN("core/publish", what_is_published_reaches_who_wants_it_once,
           overlapping_subscriptions_give_one_copy_at_the_highest_qos,
           a_message_is_not_raised_above_its_own_qos, no_local_keeps_a_clients_own_messages_from_it,
           a_topic_alias_stands_for_its_topic_on_its_connection,
+          a_client_may_not_send_subscription_identifiers,
+          a_bridge_sees_messages_as_published_and_not_its_own,
           properties_go_with_the_message_and_its_time_runs,
           topics_of_the_broker_are_not_for_clients,
           messages_of_the_mesh_are_delivered_and_not_sent_back,

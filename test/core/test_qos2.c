@@ -53,6 +53,7 @@ START_TEST(a_message_sent_twice_is_published_once)
 }
 END_TEST
 
+/* [MQTT-3.1.2-29] */
 START_TEST(identifiers_nobody_knows_are_answered)
 {
     struct talk *t = talk_new(NULL);
@@ -145,7 +146,7 @@ START_TEST(a_set_of_identifiers_holds_what_was_put_in)
     struct rand rand;
 
     rand_init(&rand, 3);
-    for (int i = 0; i < 300000; i++) {
+    for (int i = 0; i < 80000; i++) {
         uint16_t id = (uint16_t)(1 + rand_below(&rand, i % 2 ? 65535 : 300));
         ck_assert(packet_set_has(&set, id) == model[id]);
         if (model[id])

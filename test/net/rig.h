@@ -22,7 +22,7 @@ struct rig {
     struct node *node;
     struct store *store;
     struct net *net;
-    uv_timer_t beat; /* so that a turn never sleeps long */
+    uv_timer_t beat;   /* so that a turn never sleeps long */
     struct rig *other; /* runs along */
 };
 
@@ -61,18 +61,22 @@ void rig_expect_closed(struct rig *rig, int fd);
 #define rig_hear(rig, fd, text) rig_expect(rig, fd, text, sizeof(text) - 1)
 
 /* Run until the condition holds, or fail the test. */
-#define rig_until(rig, condition)                                                                 \
-    do {                                                                                          \
-        uint64_t rig_end = uv_hrtime() + (uint64_t)RIG_WAIT_MS * 1000000;                         \
-        while (!(condition) && uv_hrtime() < rig_end)                                             \
-            rig_turn(rig);                                                                        \
-        ck_assert_msg(condition, "never became true: %s", #condition);                            \
+#define rig_until(rig, condition)                                                                  \
+    do {                                                                                           \
+        uint64_t rig_end = uv_hrtime() + (uint64_t)RIG_WAIT_MS * 1000000;                          \
+        while (!(condition) && uv_hrtime() < rig_end)                                              \
+            rig_turn(rig);                                                                         \
+        ck_assert_msg(condition, "never became true: %s", #condition);                             \
     } while (0)
 
 /* MQTT 3.1.1: CONNECT of client "a" with keep alive 0, and its CONNACK. */
-#define CONNECT_A "\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01" "a"
-#define CONNECT_B "\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01" "b"
-#define CONNACK   "\x20\x02\x00\x00"
+#define CONNECT_A                                                                                  \
+    "\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01"                                                 \
+    "a"
+#define CONNECT_B                                                                                  \
+    "\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01"                                                 \
+    "b"
+#define CONNACK "\x20\x02\x00\x00"
 /* SUBSCRIBE to "t" at QoS 0, and its SUBACK. */
 #define SUBSCRIBE_T "\x82\x06\x00\x01\x00\x01t\x00"
 #define SUBACK_T    "\x90\x03\x00\x01\x00"

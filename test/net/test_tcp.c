@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -230,6 +231,208 @@ START_TEST(a_full_listener_turns_the_next_one_away)
 }
 END_TEST
 
+START_TEST(without_files_left_the_next_ones_are_refused_and_the_broker_goes_on)
+{
+    struct rig rig;
+    struct rlimit limit;
+    int waiting[3];
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, CONNECT_A);
+    rig_hear(&rig, a, CONNACK);
+    for (int i = 0; i < 3; i++)
+        waiting[i] = rig_connect(rig_port(&rig, 0));
+    int next = dup(a);
+
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t before = limit.rlim_cur;
+
+    limit.rlim_cur = (rlim_t)next; /* numbers from here on cannot be had */
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (int i = 0; i < 3; i++) {
+        rig_expect_closed(&rig, waiting[i]);
+        rig_say(&rig, a, "\xc0\x00");
+        rig_hear(&rig, a, "\xd0\x00");
+    }
+    limit.rlim_cur = before;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    ck_assert_uint_eq(net_stats(rig.net).refused, 3);
+    int b = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, b, CONNECT_B);
+    rig_hear(&rig, b, CONNACK);
+    for (int i = 0; i < 3; i++)
+        close(waiting[i]);
+    close(a);
+    close(b);
+    rig_stop(&rig);
+}
+END_TEST
+
+static void note_ready(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* MESH.md 3.5: earlier publishes would meet an empty index and vanish. */
+START_TEST(clients_are_let_in_once_the_node_has_joined)
+{
+    struct rig rig;
+    struct str seed = STR("ws://127.0.0.1:9/mesh");
+    bool ready = false;
+    char none;
+
+    rig_init(&rig);
+    rig.config.seeds = rig.node_config.mesh.seeds = &seed;
+    rig.config.seed_count = rig.node_config.mesh.seed_count = 1;
+    rig.node_config.join_wait_ms = 300;
+    rig.config.ready = note_ready;
+    rig.config.context = &ready;
+    rig_start(&rig);
+    int a = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, a, CONNECT_A);
+    for (int i = 0; i < 20; i++)
+        rig_turn(&rig);
+    ck_assert(!ready);
+    ck_assert(!net_ready(rig.net));
+    ck_assert_int_lt(recv(a, &none, 1, 0), 0);
+    rig_hear(&rig, a, CONNACK);
+    ck_assert(ready);
+    ck_assert(net_ready(rig.net));
+    close(a);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* A message of more than is copied goes by reference to each of its receivers. */
+START_TEST(a_large_message_reaches_many_in_one_piece)
+{
+    enum { RECEIVERS = 20, LEN = 40000 };
+    static char payload[LEN], got[LEN];
+    struct rig rig;
+    int fds[RECEIVERS];
+
+    memset(payload, 'p', LEN);
+    payload[LEN - 1] = '.';
+    rig_init(&rig);
+    rig_start(&rig);
+    for (int i = 0; i < RECEIVERS; i++) {
+        char connect[] = CONNECT_A;
+        connect[sizeof connect - 2] = (char)('a' + i);
+        fds[i] = rig_connect(rig_port(&rig, 0));
+        rig_send(&rig, fds[i], connect, sizeof connect - 1);
+        rig_say(&rig, fds[i], SUBSCRIBE_T);
+        rig_hear(&rig, fds[i], CONNACK SUBACK_T);
+    }
+    /* remaining length 40003 = 0xC3 0xB8 0x02 */
+    rig_say(&rig, fds[0], "\x30\xc3\xb8\x02\x00\x01t");
+    rig_send(&rig, fds[0], payload, LEN);
+    for (int i = 0; i < RECEIVERS; i++) {
+        rig_hear(&rig, fds[i], "\x30\xc3\xb8\x02\x00\x01t");
+        rig_receive(&rig, fds[i], got, LEN);
+        ck_assert_mem_eq(got, payload, LEN);
+        close(fds[i]);
+    }
+    rig_stop(&rig);
+}
+END_TEST
+
+/* [MQTT-3.3.4-6]: the receivers' packet identifiers are their own. */
+START_TEST(one_image_serves_many_receivers_at_qos_1)
+{
+    enum { RECEIVERS = 10 };
+    struct rig rig;
+    int fds[RECEIVERS];
+
+    rig_init(&rig);
+    rig_start(&rig);
+    for (int i = 0; i < RECEIVERS; i++) {
+        char connect[] = CONNECT_A;
+        connect[sizeof connect - 2] = (char)('a' + i);
+        fds[i] = rig_connect(rig_port(&rig, 0));
+        rig_send(&rig, fds[i], connect, sizeof connect - 1);
+        rig_say(&rig, fds[i], "\x82\x06\x00\x01\x00\x01t\x01");
+        rig_hear(&rig, fds[i], CONNACK "\x90\x03\x00\x01\x01");
+    }
+    for (int round = 1; round <= 3; round++) {
+        int publisher = rig_connect(rig_port(&rig, 0));
+        rig_say(&rig, publisher,
+                "\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01"
+                "z");
+        rig_hear(&rig, publisher, CONNACK);
+        rig_say(&rig, publisher, "\x32\x07\x00\x01t\x00\x07hi");
+        rig_hear(&rig, publisher, "\x40\x02\x00\x07");
+        close(publisher);
+        for (int i = 0; i < RECEIVERS; i++) {
+            char publish[] = "\x32\x07\x00\x01t\x00\x01hi", ack[] = "\x40\x02\x00\x01";
+            publish[6] = ack[3] = (char)round;
+            rig_expect(&rig, fds[i], publish, sizeof publish - 1);
+            if (i % 2 == 0) /* the others' identifiers run ahead */
+                rig_send(&rig, fds[i], ack, sizeof ack - 1);
+        }
+    }
+    for (int i = 0; i < RECEIVERS; i++)
+        close(fds[i]);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* A store that is told to finish by the test. */
+static uint64_t slow_token;
+
+static void slow_submit(struct store *store, const struct durable_op *ops, size_t count)
+{
+    (void)store;
+    slow_token = ops[count - 1].token;
+}
+
+static void slow_free(struct store *store)
+{
+    free(store);
+}
+
+START_TEST(an_acknowledgement_waits_for_a_store_that_takes_its_time)
+{
+    static const struct store_kind kind = { "slow", slow_submit, slow_free };
+    struct rig rig;
+    char none;
+
+    slow_token = 0;
+    rig_init(&rig);
+    rig_start(&rig);
+    rig.store->kind = &kind;
+    int a = rig_connect(rig_port(&rig, 0)), b = rig_connect(rig_port(&rig, 0));
+
+    /* a session that stays: clean session 0, and a subscription at QoS 1 */
+    rig_say(&rig, a,
+            "\x10\x0d\x00\x04MQTT\x04\x00\x00\x00\x00\x01"
+            "a");
+    rig_turn(&rig);
+    rig_say(&rig, a, "\x82\x06\x00\x01\x00\x01t\x01");
+    for (int i = 0; i < 10; i++) {
+        rig_turn(&rig);
+        rig.store->on_durable(rig.store->context, slow_token);
+    }
+    rig_hear(&rig, a, CONNACK "\x90\x03\x00\x01\x01");
+    rig_say(&rig, b, CONNECT_B);
+    rig_hear(&rig, b, CONNACK);
+    rig_say(&rig, b, "\x32\x07\x00\x01t\x00\x07hi");
+    for (int i = 0; i < 10; i++)
+        rig_turn(&rig);
+    ck_assert_int_lt(recv(b, &none, 1, 0), 0);
+    rig.store->on_durable(rig.store->context, slow_token);
+    rig_hear(&rig, b, "\x40\x02\x00\x07");
+    close(a);
+    close(b);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(stopping_says_goodbye_and_returns)
 {
     struct rig rig;
@@ -238,7 +441,9 @@ START_TEST(stopping_says_goodbye_and_returns)
     rig_start(&rig);
     int a = rig_connect(rig_port(&rig, 0));
 
-    rig_say(&rig, a, "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01" "a");
+    rig_say(&rig, a,
+            "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01"
+            "a");
     rig_until(&rig, net_stats(rig.net).connections == 1 && rig.net->stats.bytes_out > 0);
     net_stop(rig.net);
     net_run(rig.net);
@@ -262,4 +467,8 @@ UNIT_MAIN("net/tcp", a_client_connects_subscribes_and_gets_what_is_published,
           nonsense_is_answered_with_a_closed_connection, a_broker_at_the_wrong_door_is_refused,
           a_slow_reader_does_not_make_the_broker_grow_without_end,
           every_listener_that_cannot_open_is_named, a_full_listener_turns_the_next_one_away,
+          without_files_left_the_next_ones_are_refused_and_the_broker_goes_on,
+          clients_are_let_in_once_the_node_has_joined, a_large_message_reaches_many_in_one_piece,
+          one_image_serves_many_receivers_at_qos_1,
+          an_acknowledgement_waits_for_a_store_that_takes_its_time,
           stopping_says_goodbye_and_returns)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLE_MS = 16000, GOODBYE_US = 20000, DELAY_MAX_US = 20000 };
+enum { SETTLE_MS = 16000, REST_MS = 1500, REST_ROUNDS = 40, GOODBYE_US = 20000 };
 
 void *sim_need(void *memory)
 {
@@ -225,7 +225,16 @@ void sim_run(struct sim *sim, uint64_t ms)
 
 void sim_settle(struct sim *sim)
 {
+    uint64_t before, now;
+    int rounds = 0;
+
     sim_run(sim, SETTLE_MS);
+    /* Costs of links are advertised anew when they have drifted: let that come to rest. */
+    do {
+        before = sim_databases(sim);
+        sim_run(sim, REST_MS);
+        now = sim_databases(sim);
+    } while (now != before && ++rounds < REST_ROUNDS);
 }
 
 uint64_t sim_now_ms(const struct sim *sim)

@@ -236,6 +236,9 @@ void sim_check_views(struct sim *sim, uint32_t node);
 /* A message has been delivered at a broker. */
 void sim_check_deliver(struct sim *sim, uint32_t node, const struct message *message);
 
+/* A sum over what all brokers advertise of themselves. */
+uint64_t sim_databases(const struct sim *sim);
+
 /* Which brokers can be reached from one, by the links that work: a byte each. Freed by
  * the caller. */
 uint8_t *sim_reachable(const struct sim *sim, uint32_t from);
