@@ -200,6 +200,8 @@ static void on_conn_event(struct core *core, const struct core_event *event)
         return;
     if (event->kind == CORE_PACKET)
         on_packet(core, conn, event->packet);
+    else if (event->kind == CORE_HEARD)
+        conn->heard_ms = core->now_ms;
     else if (event->kind == CORE_BAD)
         on_bad(core, conn, event->err);
     else if (event->kind == CORE_CLOSED)
@@ -216,6 +218,7 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     switch (event->kind) {
     case CORE_OPEN: conn_open(core, event->conn); break;
     case CORE_PACKET:
+    case CORE_HEARD:
     case CORE_BAD:
     case CORE_CLOSED:
     case CORE_CONGESTED:

@@ -192,6 +192,25 @@ START_TEST(a_silent_client_is_closed_after_one_and_a_half_keep_alives)
 }
 END_TEST
 
+/* [MQTT-3.1.2-22] */
+START_TEST(a_packet_that_takes_long_to_arrive_is_no_silence)
+{
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a", .keep_alive = 10);
+    talk_forget(t);
+    for (int i = 0; i < 10; i++) {
+        talk_wait(t, 10000);
+        talk_event(t, 1, CORE_HEARD);
+    }
+    talk_wait(t, 14999);
+    TALK_EXPECT(t, "");
+    talk_wait(t, 1);
+    TALK_EXPECT(t, "1 DISCONNECT 8d\n1 close\n");
+    talk_free(t);
+}
+END_TEST
+
 START_TEST(a_keep_alive_that_is_too_long_is_shortened_where_the_client_can_be_told)
 {
     struct talk *t = talk_new(&(struct core_config){ .keep_alive_max_s = 5 });
@@ -291,6 +310,7 @@ UNIT_MAIN("core/connect", each_version_is_let_in_and_told_what_it_must_know,
           an_unknown_version_is_told_so_in_the_oldest_words,
           without_credentials_only_the_open_house_lets_in, methods_of_authentication_are_refused,
           a_silent_client_is_closed_after_one_and_a_half_keep_alives,
+          a_packet_that_takes_long_to_arrive_is_no_silence,
           a_keep_alive_that_is_too_long_is_shortened_where_the_client_can_be_told,
           errors_are_answered_as_the_version_can,
           a_client_without_room_for_words_gets_the_code_alone, packets_after_the_close_are_ignored,
