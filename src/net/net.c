@@ -26,10 +26,10 @@ static void set_default(uint32_t *field, uint32_t value)
 
 void net_config_defaults(struct net_config *config)
 {
-    set_default(&config->packet_bytes_max, MIB);
-    set_default(&config->connect_bytes_max, 64 * KIB);
+    set_default(&config->packet_bytes_max, 16 * MIB);
+    set_default(&config->connect_bytes_max, 512 * KIB);
     set_default(&config->out_queue_bytes_max, MIB);
-    set_default(&config->out_queue_bytes_hard_max, 4 * MIB);
+    set_default(&config->out_queue_bytes_hard_max, 32 * MIB);
     set_default(&config->websocket_frame_bytes_max, config->packet_bytes_max + 64 * KIB);
     set_default(&config->http_header_bytes_max, 8 * KIB);
     set_default(&config->http_body_bytes_max, 256 * KIB);
