@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { FORM_ALL, FORM_REACHABLE, FORM_LINES };
-enum { LINES_LAST = 1, LINES_PERIODIC = 2, LINE_REACHABLE = 1 };
+enum { LINES_LAST = 1, LINES_PERIODIC = 2, LINE_STALE = 1 };
 enum { LINES_BYTES = 16000 };
 
 /* What a line says of one broker. */
@@ -21,7 +21,7 @@ struct line {
     uint64_t boot;
     uint32_t tseq, iinc;
     uint64_t iver, ihash;
-    bool reachable;
+    bool stale; /* not reachable from there for long */
 };
 
 static void sum(const struct mesh *mesh, bool all, uint64_t ret_sums[DIGEST_BUCKETS])
@@ -58,15 +58,12 @@ uint64_t digest_run(struct mesh *mesh, struct link *link)
 /* In step with the peer? */
 static void check_synced(struct mesh *mesh, struct link *link)
 {
-    if (link->state == LINK_EXCHANGE && link->digest_in && link->wants.len == 0)
+    if (link->state == LINK_EXCHANGE && link->answered && link->wants.len == 0)
         link_handle(mesh, link, LINK_EVENT_SYNCED);
 }
 
-static void put_line(struct buf *body, struct lsdb_node *node)
+static void put_line(struct buf *body, const struct lsdb_node *node, bool stale)
 {
-    bool reachable = node->reachable || node->index == NODE_SELF;
-
-    node->hidden = node->hidden || !reachable;
     buf_append(body, node->id.bytes, NODE_ID_LEN);
     wire_put_u32(body, node->inc);
     wire_put_u64(body, node->boot);
@@ -74,7 +71,7 @@ static void put_line(struct buf *body, struct lsdb_node *node)
     wire_put_u32(body, node->iinc);
     wire_put_leb(body, node->set_bad ? 0 : node->iver);
     wire_put_u64(body, node->set && !node->set_bad ? iset_hash(node->set) : 0);
-    buf_append_u8(body, reachable ? LINE_REACHABLE : 0);
+    buf_append_u8(body, stale ? LINE_STALE : 0);
 }
 
 /* One frame of lines, from *at on. */
@@ -86,10 +83,10 @@ static void put_lines(struct mesh *mesh, struct link *link, uint64_t mask, uint8
     uint64_t count = 0;
 
     for (; *at < mesh->lsdb.order.len && lines.len < LINES_BYTES; (*at)++) {
-        struct lsdb_node *node = mesh->lsdb.order.at[*at];
+        const struct lsdb_node *node = mesh->lsdb.order.at[*at];
         if (!(mask >> node->bucket & 1) || !(node->tseq || node->iver))
             continue;
-        put_line(&lines, node);
+        put_line(&lines, node, lsdb_node_is_stale(node, mesh->now_ms, mesh->config.stale_ms));
         count++;
     }
     buf_append_u8(body, FORM_LINES);
@@ -114,11 +111,10 @@ static int on_sums(struct mesh *mesh, struct link *link, struct wire_reader *r, 
     int err = wire_finish(r);
     if (err)
         return err;
-    /* The first digest is always answered, by no line if there is no difference: the peer,
-     * whose database may have moved meanwhile, cannot know whether there is one. */
-    size_t at = mask ? 0 : mesh->lsdb.order.len;
-    if (!all && !mask)
+    if (mask == 0 && !all)
         return ERR_OK;
+    /* A full digest is always answered: its sender waits to hear what it lacks. */
+    size_t at = mask ? 0 : mesh->lsdb.order.len;
     do
         put_lines(mesh, link, mask, all ? 0 : LINES_PERIODIC, &at);
     while (at < mesh->lsdb.order.len && !link->closing);
@@ -146,12 +142,11 @@ static void want(struct mesh *mesh, struct link *link, const struct line *line,
             mesh_fact(mesh, MESH_FACT_REPAIRED, link->id, mesh_node_name(node, hex), "%s",
                       kind == RECORD_TOPOLOGY ? "topology" : "interest");
     }
-    bool have = node && !(kind == RECORD_INTEREST && node->iinc != line->iinc);
+    bool grows = node && node->iinc == line->iinc && !node->set_bad && node->iver < line->iver;
     if (kind == RECORD_TOPOLOGY)
         dreq_send(mesh, link, &line->id, kind, node ? node->inc : 0, node ? node->tseq : 0);
     else
-        dreq_send(mesh, link, &line->id, kind, have ? node->iinc : 0,
-                  have && !node->set_bad && node->iver < line->iver ? node->iver : 0);
+        dreq_send(mesh, link, &line->id, kind, grows ? node->iinc : 0, grows ? node->iver : 0);
 }
 
 /* The peer has less of the node than is here: tell it, unless it will ask anyway. */
@@ -169,8 +164,8 @@ static int compare_interest(const struct lsdb_node *node, const struct line *lin
 {
     uint64_t ihash = interest_hash(node);
 
-    if (line->iver == 0 && node->iver == 0 && !node->set)
-        return 0; /* nothing wanted, whatever the incarnation */
+    if (interest_is_base(line->iver) && interest_is_base(node->iver) && !node->set)
+        return 0; /* nothing wanted, whichever the life */
     if (line->iinc != node->iinc)
         return line->iinc > node->iinc ? 1 : -1;
     if (node->set_bad)
@@ -187,16 +182,18 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     if (node && node->index == NODE_SELF) {
         if (line->tseq)
             identity_seen(mesh, line->inc, line->boot, line->tseq);
+        if (line->iinc == node->iinc && compare_interest(node, line) > 0)
+            identity_interest_seen(mesh, line->iinc);
         if (periodic && line->inc <= node->inc)
             push_newer(mesh, link, line, node,
                        lsdb_compare(node, line->inc, line->boot, line->tseq),
                        compare_interest(node, line));
         return;
     }
-    if (!node && !line->reachable)
+    if (!node && line->stale)
         return; /* somebody's memory of a broker that is gone */
     int topology = node ? lsdb_compare(node, line->inc, line->boot, line->tseq) : 1;
-    int interest = node ? compare_interest(node, line) : line->iver > 0;
+    int interest = node ? compare_interest(node, line) : !interest_is_base(line->iver);
     if (topology > 0 && line->tseq)
         want(mesh, link, line, RECORD_TOPOLOGY, node);
     if (interest > 0)
@@ -215,7 +212,7 @@ static void get_line(struct wire_reader *r, struct line *ret_line)
     ret_line->iinc = wire_get_u32(r);
     ret_line->iver = wire_get_leb(r);
     ret_line->ihash = wire_get_u64(r);
-    ret_line->reachable = wire_get_u8(r) & LINE_REACHABLE;
+    ret_line->stale = wire_get_u8(r) & LINE_STALE;
 }
 
 static int on_lines(struct mesh *mesh, struct link *link, struct wire_reader *r)
@@ -234,7 +231,7 @@ static int on_lines(struct mesh *mesh, struct link *link, struct wire_reader *r)
     if (err)
         return err;
     if (flags & LINES_LAST && !(flags & LINES_PERIODIC)) {
-        link->digest_in = true;
+        link->answered = true;
         check_synced(mesh, link);
     }
     return ERR_OK;

@@ -212,7 +212,7 @@ int hello_ack_on_frame(struct mesh *mesh, struct link *link, struct str body)
         return ERR_PROTOCOL;
     link->ack_in = true;
     link->srtt_us = mesh->now_us - link->hello_us;
-    link->ping_ms = mesh->now_ms + mesh->config.ping_ms;
+    link->ping_ms = mesh->now_ms;
     mesh_wake(mesh, link->ping_ms);
     check_done(mesh, link);
     return ERR_OK;

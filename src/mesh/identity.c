@@ -58,6 +58,12 @@ bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t vers
     return false;
 }
 
+void identity_interest_seen(struct mesh *mesh, uint32_t inc)
+{
+    if (inc == mesh->config.inc)
+        move_past(mesh, inc);
+}
+
 void identity_met(struct mesh *mesh, struct link *link, uint32_t inc, uint64_t boot)
 {
     if (mesh->config.boot < boot) {

@@ -65,7 +65,7 @@ struct link {
     bool advertised;
 
     /* Finding out what is new. */
-    bool digest_in; /* all lines that the peer has to show are here */
+    bool answered; /* the peer has said all that it has and we had not */
     struct {
         VEC(struct link_want);
     } wants;

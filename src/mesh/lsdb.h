@@ -45,7 +45,6 @@ struct lsdb_node {
 
     /* The shortest paths, by SPF. */
     bool reachable;
-    bool hidden; /* a neighbour was shown it while it was not reachable */
     uint8_t hop_count;
     uint16_t hops;
     uint32_t dist;
@@ -134,6 +133,14 @@ void lsdb_touch(struct lsdb_node *node);
 
 /* Compare a topology record's age with the one held: >0 when the given is newer. */
 int lsdb_compare(const struct lsdb_node *node, uint32_t inc, uint64_t boot, uint32_t tseq);
+
+/* Has the node been out of reach for so long that others may have forgotten it? Then it is
+ * not passed on to who does not know it, or it would live for ever. */
+static inline bool lsdb_node_is_stale(const struct lsdb_node *node, uint64_t now_ms,
+                                      uint32_t stale_ms)
+{
+    return node->index != NODE_SELF && !node->reachable && now_ms - node->lost_ms > stale_ms / 2;
+}
 
 /* The number that stands for an id and salt in frames: never 0. MESH.md 3.1. */
 uint32_t node_sid(const struct node_id *id, uint8_t salt);

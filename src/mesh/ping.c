@@ -59,6 +59,7 @@ int pong_on_frame(struct mesh *mesh, struct link *link, struct str body)
     if (seq > link->ping_seq || tx_us > mesh->now_us)
         return ERR_OK; /* not an answer to what was asked */
     uint64_t rtt_us = mesh->now_us - tx_us;
-    link->srtt_us = link->srtt_us ? (link->srtt_us * 7 + rtt_us) / 8 : rtt_us;
+    /* What the handshake took says less than the first answer to a PING. */
+    link->srtt_us = seq == 1 ? rtt_us : (link->srtt_us * 7 + rtt_us) / 8;
     return ERR_OK;
 }

@@ -11,16 +11,6 @@ void spf_ask(struct mesh *mesh)
     mesh_pace_ask(mesh, &mesh->spf_pace, SPF_FIRST_MS);
 }
 
-/* A neighbour was shown the node while it was out of reach, and may have ignored it as a
- * memory of a broker that is gone: now it counts. */
-static void show(struct mesh *mesh, struct lsdb_node *node)
-{
-    node->hidden = false;
-    flood_tell(mesh, NULL, node, RECORD_TOPOLOGY, 0, 0);
-    if (node->iver)
-        flood_tell(mesh, NULL, node, RECORD_INTEREST, 0, 0);
-}
-
 /* The paths are new: who came, who went. */
 static void compare(struct mesh *mesh)
 {
@@ -33,12 +23,15 @@ static void compare(struct mesh *mesh)
         mesh->reachable += reachable;
         if (reachable == node->reachable)
             continue;
+        if (lsdb_node_is_stale(node, mesh->now_ms, mesh->config.stale_ms)) {
+            /* It is back as it was: who has forgotten it does not know. */
+            flood_tell(mesh, NULL, node, RECORD_TOPOLOGY, 0, 0);
+            flood_tell(mesh, NULL, node, RECORD_INTEREST, 0, 0);
+        }
         node->reachable = reachable;
         node->lost_ms = mesh->now_ms;
         if (!reachable)
             mesh_stale_wake(mesh, mesh->now_ms + mesh->config.stale_ms);
-        else if (node->hidden)
-            show(mesh, node);
         mesh_fact(mesh, reachable ? MESH_FACT_NODE_REACHABLE : MESH_FACT_NODE_LOST, 0,
                   mesh_node_name(node, hex), "%s", "");
     }

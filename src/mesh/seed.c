@@ -14,7 +14,7 @@ int seeds_init(struct mesh *mesh)
             return ERR_NOMEM;
         seed->next_ms = mesh->now_ms;
         seed->backoff_ms = mesh->config.dial_backoff_ms;
-        snprintf(seed->reason, sizeof seed->reason, "not dialled yet");
+        snprintf(seed->reason, sizeof seed->reason, "no answer yet");
     }
     return ERR_OK;
 }
@@ -112,7 +112,6 @@ uint64_t seeds_run(struct mesh *mesh)
             return mesh->now_ms;
         action->seed = (uint32_t)i;
         seed->dialing = true;
-        snprintf(seed->reason, sizeof seed->reason, "dialling");
     }
     return next_ms;
 }

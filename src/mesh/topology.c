@@ -5,6 +5,7 @@
 #include "mesh/digest.h"
 #include "mesh/flood.h"
 #include "mesh/identity.h"
+#include "mesh/interest_sync.h"
 #include "mesh/state.h"
 #include "mesh/tlsa.h"
 
@@ -60,23 +61,6 @@ static int keep(struct mesh *mesh, struct lsdb_node *node, struct str bytes)
     return ERR_OK;
 }
 
-/* A new incarnation without a word on its interest: the old one's serves a while. */
-static void watch_set(struct mesh *mesh, struct lsdb_node *node)
-{
-    enum { OLD_SET_MS = 10000 };
-
-    if (node->inc <= node->iinc || node->set_expires_ms != UINT64_MAX)
-        return;
-    if (!node->set && !node->iver) {
-        node->iinc = node->inc;
-        lsdb_touch(node);
-        digest_got(mesh, node, RECORD_INTEREST);
-        return;
-    }
-    node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
-    mesh_stale_wake(mesh, node->set_expires_ms);
-}
-
 int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
 {
     struct tlsa tlsa;
@@ -107,7 +91,7 @@ int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
         return ERR_OK;
     identity_check_sid(mesh);
     digest_got(mesh, node, RECORD_TOPOLOGY);
-    watch_set(mesh, node);
+    interest_watch(mesh, node);
     flood_tell(mesh, link, node, RECORD_TOPOLOGY, 0, 0);
     return ERR_OK;
 }

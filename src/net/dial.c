@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,9 +179,17 @@ bool dial_again(struct carrier *carrier)
     return true;
 }
 
-/* Why a connection attempt failed, in words; text is what libwebsockets has to say. */
-static void explain(const struct dial *dial, struct lws *wsi, const char *text, char *out,
-                    size_t size)
+/* What was wrong with the peer's certificate, if that was it. */
+static const char *explain_tls(struct lws *wsi)
+{
+    SSL *ssl = lws_get_ssl(wsi);
+    long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+    return result == X509_V_OK ? "handshake failed" : X509_verify_cert_error_string(result);
+}
+
+/* Why a connection attempt failed, in words. */
+static void explain(const struct dial *dial, struct lws *wsi, char *out, size_t size)
 {
     unsigned status = lws_http_client_http_response(wsi);
     bool six = strchr(dial->address, ':') != NULL;
@@ -196,18 +206,17 @@ static void explain(const struct dial *dial, struct lws *wsi, const char *text, 
         snprintf(out, size, "connection refused by %s", where);
     else if (err)
         snprintf(out, size, "cannot connect to %s: %s", where, strerror(err));
-    else if (dial->tls && text)
-        snprintf(out, size, "TLS: %s",
-                 strncmp(text, "connect SSL", 11) == 0 ? "handshake failed" : text);
+    else if (dial->tls && !(lws_get_ssl(wsi) && SSL_is_init_finished(lws_get_ssl(wsi))))
+        snprintf(out, size, "TLS: %s", explain_tls(wsi));
     else
         snprintf(out, size, "%s closed the connection before it was a link", where);
 }
 
-static void on_failed(struct carrier *carrier, struct lws *wsi, const char *text)
+static void on_failed(struct carrier *carrier, struct lws *wsi)
 {
     char words[256];
 
-    explain(carrier->dial, wsi, text, words, sizeof words);
+    explain(carrier->dial, wsi, words, sizeof words);
     carrier_gone(carrier, words);
 }
 
@@ -238,7 +247,7 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         handshake_begin(carrier);
     }
     if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
-        on_failed(carrier, wsi, in);
+        on_failed(carrier, wsi);
     if (gone)
         carrier_gone(carrier, "connection closed by peer");
     net_settle(net);

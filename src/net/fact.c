@@ -8,6 +8,7 @@
 #include "net/turn.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { TEXT_MAX = 512, ADDRESS_MAX = 64, NAME_MAX_LEN = 48 };
 
@@ -39,6 +40,8 @@ void fact_of_core(struct net *net, const struct core_fact *fact)
     if (stream)
         stream->transport->peer(stream, peer, sizeof peer);
     snprintf(name, sizeof name, "client.%s", core_fact_name(fact->kind));
+    for (char *at = name; (at = strchr(at, ' '));) /* an event's name is one word */
+        *at = '_';
     log_quoted(id, client, sizeof client);
     switch (fact->kind) {
     case CORE_FACT_CONNECTED:

@@ -8,15 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNS = 8, INFLIGHT_MAX = 5, DAY_MS = 24 * 3600 * 1000 };
+enum { CONNS = 8, INFLIGHT_MAX = 5, FLYING_MAX = 2 * INFLIGHT_MAX, DAY_MS = 24 * 3600 * 1000 };
+
+/* A message on its way to a client, and the answer that is due. */
+struct flying {
+    uint16_t id; /* 0: free */
+    uint8_t due; /* MQTT_PUBACK, MQTT_PUBREC or MQTT_PUBCOMP */
+};
 
 /* What is known of a client from outside. */
 struct peer {
     bool open, closing;
+    bool strange;    /* it answered what was not sent to it: windows are no longer its due */
     uint8_t version; /* 0 before CONNECT */
     uint16_t window;
     uint16_t inflight;
-    bool flying[65536]; /* by packet identifier */
+    struct flying flying[FLYING_MAX];
 };
 
 struct conversation {
@@ -28,6 +35,27 @@ struct conversation {
 };
 
 /* ---- what may be sent ---- */
+
+/* The message with this identifier, or a free place with 0. */
+static struct flying *find_flying(struct peer *peer, uint16_t id)
+{
+    for (size_t i = 0; i < FLYING_MAX; i++) {
+        if (peer->flying[i].id == id)
+            return &peer->flying[i];
+    }
+    return NULL;
+}
+
+static void note_flying(struct peer *peer, uint16_t id, enum mqtt_kind due)
+{
+    struct flying *flying = find_flying(peer, 0);
+
+    if (!flying && peer->strange)
+        return;
+    assert(flying && !find_flying(peer, id)); /* [MQTT-2.2.1-4] */
+    *flying = (struct flying){ id, (uint8_t)due };
+    peer->inflight++;
+}
 
 static void check_message(const struct conversation *c, const struct core_send *send,
                           struct peer *peer)
@@ -50,10 +78,8 @@ static void check_message(const struct conversation *c, const struct core_send *
     assert((send->qos > 0) == (send->packet_id > 0));
     if (send->qos == 0)
         return;
-    assert(!peer->flying[send->packet_id]); /* [MQTT-2.2.1-4] */
-    peer->flying[send->packet_id] = true;
-    peer->inflight++;
-    assert(peer->inflight <= peer->window); /* [MQTT-3.3.4-9] */
+    note_flying(peer, send->packet_id, send->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC);
+    assert(peer->inflight <= peer->window || peer->strange); /* [MQTT-3.3.4-9] */
 }
 
 static void check_bytes(const struct conversation *c, const struct core_send *send,
@@ -70,11 +96,13 @@ static void check_bytes(const struct conversation *c, const struct core_send *se
         if (!err)
             err = mqtt_decode(&frame, version, &packet);
         assert(!err);
-        if (packet.kind == MQTT_PUBREL && packet.puback.reason == 0 && peer->version == MQTT_5 &&
-            !peer->flying[packet.puback.packet_id]) {
-            peer->flying[packet.puback.packet_id] = true; /* again, after coming back */
-            peer->inflight++;
-        }
+        if (packet.kind != MQTT_PUBREL || packet.puback.reason)
+            continue;
+        struct flying *flying = find_flying(peer, packet.puback.packet_id);
+        if (flying)
+            flying->due = MQTT_PUBCOMP;
+        else if (peer->version == MQTT_5) /* again, after coming back; 3.x may answer anything */
+            note_flying(peer, packet.puback.packet_id, MQTT_PUBCOMP);
     }
 }
 
@@ -119,13 +147,31 @@ static void step(struct conversation *c, struct core_event event)
 /* The client's answer ends an exchange, as far as the client knows. */
 static void note_answer(struct peer *peer, const struct mqtt_packet *packet)
 {
-    uint16_t id = packet->puback.packet_id;
+    struct flying *flying = find_flying(peer, packet->puback.packet_id);
     bool ends = packet->kind == MQTT_PUBACK || packet->kind == MQTT_PUBCOMP ||
                 (packet->kind == MQTT_PUBREC && packet->puback.reason >= 0x80);
 
-    if (ends && peer->flying[id]) {
-        peer->flying[id] = false;
-        peer->inflight--;
+    peer->strange |= !flying && packet->kind != MQTT_PUBREL;
+    if (!ends || !flying)
+        return;
+    *flying = (struct flying){ .id = 0 };
+    peer->inflight--;
+}
+
+/* The client answers a message as it should. */
+static void answer(struct conversation *c, conn_id conn)
+{
+    struct peer *peer = &c->peers[conn];
+    struct mqtt_packet packet = { .kind = MQTT_PUBACK };
+
+    for (size_t i = 0; i < FLYING_MAX; i++) {
+        if (peer->flying[i].id == 0)
+            continue;
+        packet.kind = (enum mqtt_kind)peer->flying[i].due;
+        packet.puback.packet_id = peer->flying[i].id;
+        note_answer(peer, &packet);
+        step(c, (struct core_event){ .kind = CORE_PACKET, .conn = conn, .packet = &packet });
+        return;
     }
 }
 
@@ -212,6 +258,7 @@ static void turn(struct conversation *c)
     struct core_config config;
 
     switch (head >> 3) {
+    case 23: answer(c, conn); break;
     case 24:
         if (c->peers[conn].open) {
             c->peers[conn] = (struct peer){ .open = false };

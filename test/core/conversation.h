@@ -3,9 +3,10 @@
  * says who does what, and what belongs to it:
  *
  *     bits 0-2  the connection, 1 to 8
- *     bits 3-7  0-23 a packet follows; 24 the transport breaks; 25 it is congested, 26 not
- *               any more; 27 so many quarter seconds pass; 28 all is durable; 29 a message
- *               comes over the mesh; 30 a new limit on everything; 31 shutdown
+ *     bits 3-7  0-22 a packet follows; 23 the client answers a message as it should; 24 the
+ *               transport breaks; 25 it is congested, 26 not any more; 27 so many quarter
+ *               seconds pass; 28 all is durable; 29 a message comes over the mesh; 30 a new
+ *               limit on everything; 31 shutdown
  *
  * All effects are checked: sends go to connections that are open and not being closed, bytes
  * are whole packets, no identifier is in flight twice, windows are kept, tokens count up. A

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* [MQTT-3.2.0-1] */
 START_TEST(each_version_is_let_in_and_told_what_it_must_know)
 {
     struct talk *t = talk_new(NULL);
@@ -133,6 +134,7 @@ START_TEST(an_unknown_version_is_told_so_in_the_oldest_words)
 }
 END_TEST
 
+/* [MQTT-3.1.4-2] [MQTT-3.2.2-6] [MQTT-3.2.2-7] */
 START_TEST(without_credentials_only_the_open_house_lets_in)
 {
     struct talk *t = talk_new(&(struct core_config){ .deny_anonymous = true });
@@ -148,7 +150,7 @@ START_TEST(without_credentials_only_the_open_house_lets_in)
 }
 END_TEST
 
-/* [MQTT-4.12.0-1] */
+/* [MQTT-4.12.0-1] [MQTT-4.12.0-7] */
 START_TEST(methods_of_authentication_are_refused)
 {
     struct talk *t = talk_new(NULL);
@@ -204,6 +206,7 @@ START_TEST(a_keep_alive_that_is_too_long_is_shortened_where_the_client_can_be_to
 }
 END_TEST
 
+/* [MQTT-4.13.1-1] */
 START_TEST(errors_are_answered_as_the_version_can)
 {
     struct talk *t = talk_new(NULL);
@@ -218,6 +221,24 @@ START_TEST(errors_are_answered_as_the_version_can)
     talk_forget(t);
     talk_hex(t, 3, "30 06 00 03 61 2f 23 00");
     TALK_EXPECT(t, "3 DISCONNECT 90\n3 close\n");
+    talk_free(t);
+}
+END_TEST
+
+/* [MQTT-3.2.2-19] [MQTT-3.14.2-3] */
+START_TEST(a_client_without_room_for_words_gets_the_code_alone)
+{
+    struct talk *t = talk_new(NULL);
+
+    t->show = TALK_CONNACK;
+    CONNECT(t, 1, "a", .packet_max = 127, .method = "x");
+    TALK_EXPECT(t, "1 CONNACK 8c\n1 close\n");
+    CONNECT(t, 2, "b", .packet_max = 127);
+    t->wire.len = 0;
+    talk_forget(t);
+    talk_hex(t, 2, "f0 00");
+    TALK_EXPECT(t, "2 DISCONNECT 82\n2 close\n");
+    ck_assert_uint_le(t->wire.len, 1 + 4);
     talk_free(t);
 }
 END_TEST
@@ -271,5 +292,6 @@ UNIT_MAIN("core/connect", each_version_is_let_in_and_told_what_it_must_know,
           without_credentials_only_the_open_house_lets_in, methods_of_authentication_are_refused,
           a_silent_client_is_closed_after_one_and_a_half_keep_alives,
           a_keep_alive_that_is_too_long_is_shortened_where_the_client_can_be_told,
-          errors_are_answered_as_the_version_can, packets_after_the_close_are_ignored,
+          errors_are_answered_as_the_version_can,
+          a_client_without_room_for_words_gets_the_code_alone, packets_after_the_close_are_ignored,
           at_shutdown_everyone_is_told)

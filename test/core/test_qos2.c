@@ -53,6 +53,7 @@ START_TEST(a_message_sent_twice_is_published_once)
 }
 END_TEST
 
+/* [MQTT-3.1.2-29] */
 START_TEST(identifiers_nobody_knows_are_answered)
 {
     struct talk *t = talk_new(NULL);

@@ -382,6 +382,57 @@ START_TEST(one_image_serves_many_receivers_at_qos_1)
 }
 END_TEST
 
+/* A store that is told to finish by the test. */
+static uint64_t slow_token;
+
+static void slow_submit(struct store *store, const struct durable_op *ops, size_t count)
+{
+    (void)store;
+    slow_token = ops[count - 1].token;
+}
+
+static void slow_free(struct store *store)
+{
+    free(store);
+}
+
+START_TEST(an_acknowledgement_waits_for_a_store_that_takes_its_time)
+{
+    static const struct store_kind kind = { "slow", slow_submit, slow_free };
+    struct rig rig;
+    char none;
+
+    slow_token = 0;
+    rig_init(&rig);
+    rig_start(&rig);
+    rig.store->kind = &kind;
+    int a = rig_connect(rig_port(&rig, 0)), b = rig_connect(rig_port(&rig, 0));
+
+    /* a session that stays: clean session 0, and a subscription at QoS 1 */
+    rig_say(&rig, a,
+            "\x10\x0d\x00\x04MQTT\x04\x00\x00\x00\x00\x01"
+            "a");
+    rig_turn(&rig);
+    rig_say(&rig, a, "\x82\x06\x00\x01\x00\x01t\x01");
+    for (int i = 0; i < 10; i++) {
+        rig_turn(&rig);
+        rig.store->on_durable(rig.store->context, slow_token);
+    }
+    rig_hear(&rig, a, CONNACK "\x90\x03\x00\x01\x01");
+    rig_say(&rig, b, CONNECT_B);
+    rig_hear(&rig, b, CONNACK);
+    rig_say(&rig, b, "\x32\x07\x00\x01t\x00\x07hi");
+    for (int i = 0; i < 10; i++)
+        rig_turn(&rig);
+    ck_assert_int_lt(recv(b, &none, 1, 0), 0);
+    rig.store->on_durable(rig.store->context, slow_token);
+    rig_hear(&rig, b, "\x40\x02\x00\x07");
+    close(a);
+    close(b);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(stopping_says_goodbye_and_returns)
 {
     struct rig rig;
@@ -418,4 +469,6 @@ UNIT_MAIN("net/tcp", a_client_connects_subscribes_and_gets_what_is_published,
           every_listener_that_cannot_open_is_named, a_full_listener_turns_the_next_one_away,
           without_files_left_the_next_ones_are_refused_and_the_broker_goes_on,
           clients_are_let_in_once_the_node_has_joined, a_large_message_reaches_many_in_one_piece,
-          one_image_serves_many_receivers_at_qos_1, stopping_says_goodbye_and_returns)
+          one_image_serves_many_receivers_at_qos_1,
+          an_acknowledgement_waits_for_a_store_that_takes_its_time,
+          stopping_says_goodbye_and_returns)

@@ -224,6 +224,47 @@ START_TEST(a_slow_browser_does_not_make_the_broker_grow_without_end)
 }
 END_TEST
 
+START_TEST(a_full_web_listener_has_room_again_when_one_leaves)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.listeners[1].connections_max = 1;
+    rig_start(&rig);
+    int first = upgrade(&rig, UPGRADE("/mqtt", "mqtt")), second = rig_connect(rig_port(&rig, 1));
+
+    rig_expect_closed(&rig, second);
+    close(first);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    for (int i = 0; i < 5; i++)
+        rig_turn(&rig);
+    int third = upgrade(&rig, UPGRADE("/mqtt", "mqtt"));
+
+    close(second);
+    close(third);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(stopping_closes_browsers_too)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.config.close_wait_ms = 300;
+    rig_start(&rig);
+    int fd = upgrade(&rig, UPGRADE("/mqtt", "mqtt"));
+
+    say(&rig, fd, CONNECT_A);
+    rig_hear(&rig, fd, "\x82\x04" CONNACK);
+    net_stop(rig.net);
+    net_run(rig.net);
+    rig_hear(&rig, fd, "\x88\x02\x03\xe8");
+    close(fd);
+    rig_stop(&rig);
+}
+END_TEST
+
 /* ---- HTTP ---- */
 
 static void say_hello(void *context, const struct http_request *request,
@@ -342,5 +383,6 @@ UNIT_MAIN("net/web", a_browser_publishes_and_gets_one_packet_a_frame,
           an_upgrade_elsewhere_or_without_mqtt_is_refused,
           an_ordinary_client_at_the_links_door_is_refused,
           a_slow_browser_does_not_make_the_broker_grow_without_end,
+          a_full_web_listener_has_room_again_when_one_leaves, stopping_closes_browsers_too,
           routes_answer_with_status_type_and_body, head_is_answered_without_a_body,
           a_large_answer_arrives_whole)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mesh from outside: interest that travels, brokers that die, links that are cut."""
+import itertools
 import statistics
 import time
 
@@ -11,6 +12,7 @@ from link_proxy import LinkProxy
 from test_delivery import await_probe
 
 INTEREST_MS_MAX = 50
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
@@ -69,14 +71,23 @@ def test_the_mesh_command_shows_nodes_links_and_interest(mesh, topic):
     wait_until(lambda: edge.filters_of("cloud") == before, "the filter to be forgotten")
 
 
+def receive_on(subscriber, topic):
+    """The next payload on this topic; late probes on others are passed over."""
+    while (message := subscriber.receive()).topic != topic:
+        pass
+    return message.payload
+
+
 def exchange(publisher, subscriber, topic, count=20):
     """Events of every QoS, each exactly once."""
+    topic = f"{topic}/exchange-{next(NUMBERS)}"
     for qos in (0, 1, 2):
-        for n in range(count):
-            publisher.publish(topic, b"%d/%d" % (qos, n), qos)
-        got = [subscriber.receive().payload for _ in range(count)]
-        assert got == [b"%d/%d" % (qos, n) for n in range(count)]
-    subscriber.expect_silence(0.2)
+        sent = [b"%d/%d" % (qos, n) for n in range(count)]
+        for payload in sent:
+            publisher.publish(topic, payload, qos)
+        assert [receive_on(subscriber, topic) for _ in sent] == sent
+    publisher.publish(topic, b"end", 2)
+    assert receive_on(subscriber, topic) == b"end", "something came twice"
 
 
 def test_the_middle_broker_is_killed_and_returns(mesh, topic):
@@ -122,32 +133,26 @@ def wait_links_up(members):
         def both_up(member=member):
             view = member.mesh()
             states = [link["state"].lower() for link in view["links"]]
-            return states.count("full") >= 2 or states.count("up") >= 2
+            return states.count("full") >= 2
 
         wait_until(both_up, f"both links of {member.name}", 60, 0.1)
 
 
 def gap_ms(publishers, subscriber, topic):
     """Publish in turn until each publisher is heard; how long did that take?"""
+    topic = f"{topic}/gap-{next(NUMBERS)}"
     since = time.monotonic()
     silent = set(range(len(publishers)))
     while silent:
         assert time.monotonic() - since < PATIENCE_S, f"not heard: {silent}"
         for i in silent:
-            publishers[i].publish(topic + "/gap", b"%d" % i, wait=False)
+            publishers[i].publish(topic, b"%d" % i, wait=False)
         time.sleep(0.01)
         while not subscriber.messages.empty():
-            silent.discard(int(subscriber.receive().payload))
+            message = subscriber.receive()
+            if message.topic == topic:
+                silent.discard(int(message.payload))
     return (time.monotonic() - since) * 1000
-
-
-def settle(publishers, subscriber, topic):
-    """Wait until all that was sent by anybody has arrived or is lost."""
-    for i, publisher in enumerate(publishers):
-        publisher.publish(topic + "/settled", b"settled-%d" % i, 1)
-    waiting = {b"settled-%d" % i for i in range(len(publishers))}
-    while waiting:
-        waiting.discard(subscriber.receive().payload)
 
 
 def test_a_ring_of_five_survives_each_link_cut_in_turn(mesh, proxies, topic):
@@ -161,12 +166,10 @@ def test_a_ring_of_five_survives_each_link_cut_in_turn(mesh, proxies, topic):
         link.cut()
         gaps.append(gap_ms(publishers, subscriber, topic))
         wait_converged(members)
-        settle(publishers, subscriber, topic)
         for publisher in publishers:
             exchange(publisher, subscriber, topic, count=5)
         link.mend()
         wait_links_up(members)
-        settle(publishers, subscriber, topic)
         for publisher in publishers:
             exchange(publisher, subscriber, topic, count=5)
     assert statistics.median(gaps) < 2000, gaps
@@ -180,9 +183,12 @@ def test_a_link_that_falls_silent_is_routed_around(mesh, proxies, topic):
         subscriber.subscribe(topic + "/#", 1)
         await_probe(publisher, subscriber, topic)
         links[0].silence()
-        assert gap_ms([publisher], subscriber, topic) < 10000
+        gap = gap_ms([publisher], subscriber, topic)
+        # Three pings of 250 ms missed, and what a busy machine adds.
+        assert gap < 5000, gap
         links[0].mend()
         wait_converged(members)
+        exchange(publisher, subscriber, topic)
 
 
 def test_a_broker_may_start_before_the_one_it_joins(mesh, topic):
