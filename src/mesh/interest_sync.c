@@ -94,26 +94,6 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     }
 }
 
-void interest_watch(struct mesh *mesh, struct lsdb_node *node)
-{
-    enum { OLD_SET_MS = 10000 };
-    uint64_t base = interest_base(node->boot);
-
-    if (node->inc < node->iinc || (node->inc == node->iinc && base <= node->iver)) {
-        node->set_expires_ms = UINT64_MAX;
-    } else if (!node->set) {
-        node->iinc = node->inc;
-        node->iver = base;
-        node->set_bad = false;
-        delta_journal_forget(&mesh->journal, node);
-        lsdb_touch(node);
-        digest_got(mesh, node, RECORD_INTEREST);
-    } else if (node->set_expires_ms == UINT64_MAX) {
-        node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
-        mesh_stale_wake(mesh, node->set_expires_ms);
-    }
-}
-
 void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
                       uint64_t iver)
 {

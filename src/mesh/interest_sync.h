@@ -86,10 +86,6 @@ void interest_send_snapshot(struct mesh *mesh, struct link *link, const struct l
 void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t inc,
                      uint64_t version);
 
-/* The interest or the topology record changed: a former life's set serves for ten seconds
- * more, an empty one gives way at once. */
-void interest_watch(struct mesh *mesh, struct lsdb_node *node);
-
 /* Drop a former incarnation's set. */
 void interest_expire(struct mesh *mesh, struct lsdb_node *node);
 
