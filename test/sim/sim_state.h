@@ -157,6 +157,7 @@ struct sim {
     } messages;
     struct mesh_out out;
     struct buf trace, shown;
+    uint64_t trace_from_us; /* times in the trace count from here */
     char failure[400];
 };
 
