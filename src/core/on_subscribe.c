@@ -65,6 +65,7 @@ static void send_retained(struct core *core, struct conn *conn,
     struct sub_entry entry = { .sub_id = subscription_identifier(conn, &subscribe->props) };
     struct mqtt_sub_options options;
     struct str list = subscribe->list, filter;
+    uint64_t allowance = retaining_allowance(core);
 
     for (size_t i = 0; i < marks->len; i++) {
         if (!mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options))
@@ -72,7 +73,7 @@ static void send_retained(struct core *core, struct conn *conn,
         entry.qos = options.qos;
         entry.no_local = options.no_local || conn->bridge;
         if (marks->data[i])
-            retaining_send(core, conn->session, filter, &entry);
+            retaining_send(core, conn->session, filter, &entry, &allowance);
     }
 }
 

@@ -85,6 +85,17 @@ static void refuse_link(struct stream *stream, const struct mqtt_connect *connec
     stream_close(stream);
 }
 
+/* Many small packets may ask for a great many deliveries: carry them out before they pile
+ * up, so that limits are felt in time. False: the stream is closed or gone. */
+static bool keep_small(struct stream *stream)
+{
+    struct net *net = stream->net;
+
+    if (net->out.core.sends.len >= SENDS_MAX)
+        net_settle(net);
+    return stream->id && !stream->closing;
+}
+
 /* One packet of the client. */
 static bool take_packet(void *context, const struct mqtt_frame *frame)
 {
@@ -112,7 +123,7 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     }
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);
-    return true;
+    return keep_small(stream);
 }
 
 /* A large packet may take longer than the keep alive: who sends it is not silent. What came
@@ -206,6 +217,7 @@ void stream_relieve(struct stream *stream)
     if (!change)
         return; /* again with the next write */
     stream->congested = false;
+    stream->told_bytes = 0;
     *change = (struct congestion){ stream->id, false };
 }
 

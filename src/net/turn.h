@@ -20,6 +20,7 @@ struct web;
 enum {
     RX_BYTES = 64 * 1024, /* read at most so much at once */
     COPY_MAX = 2048,      /* payloads up to this are copied, larger ones referenced */
+    SENDS_MAX = 8192,     /* carried out at the latest when so many are due */
     IMAGE_MAX = COPY_MAX + 1024,
 };
 

@@ -3,6 +3,7 @@
 parsed here from the text of the specifications, and shared with nothing of the broker.
 """
 import base64
+import itertools
 import os
 import socket
 import struct
@@ -401,7 +402,7 @@ class Raw:
 
     def publish(self, topic, payload=b"", qos=0, pid=None, **more):
         """Publish and go through the whole exchange; its last reason."""
-        pid = pid or (1 if qos else None)
+        pid = (pid or 1) if qos else None
         self.send(publish(self.version, topic, payload, qos, pid, **more))
         if qos == 0:
             before = self.until_ping()
@@ -445,6 +446,9 @@ def broker():
         started.stop()
 
 
+NUMBERS = itertools.count(1)
+
+
 @pytest.fixture
 def raw(broker):
     """Makes clients of the file's broker: raw(V5), raw(V311, "id", keep_alive=5), raw(V5, None)
@@ -456,6 +460,8 @@ def raw(broker):
         made.append(client)
         if client_id is None:
             return client
+        if version == V31 and not client_id:  # which knows no empty one
+            client_id = f"old-{next(NUMBERS)}"
         client.hello(client_id, **more)
         assert client.connack.reason == 0, client.connack
         return client
