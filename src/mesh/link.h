@@ -20,7 +20,7 @@
 
 struct mesh;
 
-enum { LINK_ROOM_FIRST = 256 * 1024, LINK_NAME_MAX = 64, LINK_REASON_MAX = 120 };
+enum { LINK_NAME_MAX = 64, LINK_REASON_MAX = 120 };
 
 enum link_event {
     LINK_EVENT_UP,     /* the transport is ready */
