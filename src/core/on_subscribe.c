@@ -102,8 +102,10 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         goto out;
     }
     packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
-    effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &packet);
-    send_retained(core, conn, subscribe, &marks);
+    if (conn_answer(core, conn, &packet))
+        send_retained(core, conn, subscribe, &marks);
+    else
+        conn_close(core, conn, REASON_PACKET_TOO_LARGE);
 out:
     buf_finish(&reasons);
     buf_finish(&marks);
@@ -126,7 +128,8 @@ void on_unsubscribe(struct core *core, struct conn *conn,
         conn_close(core, conn, REASON_SERVER_BUSY);
     } else {
         packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.11.3-1] [MQTT-3.10.4-6] */
-        effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &packet);
+        if (!conn_answer(core, conn, &packet))
+            conn_close(core, conn, REASON_PACKET_TOO_LARGE);
     }
     buf_finish(&reasons);
 }

@@ -115,6 +115,19 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     return true;
 }
 
+/* A large packet may take longer than the keep alive: who sends it is not silent. What came
+ * of it so far must be worth more than the drops of somebody who only wants to stay.
+ * [MQTT-3.1.2-22] */
+static void note_part(struct stream *stream, size_t len)
+{
+    enum { WORTH_BYTES = 1000 };
+    struct net *net = stream->net;
+    struct core_event event = { .kind = CORE_HEARD, .now_ms = net->now_ms, .conn = stream->id };
+
+    if (stream->version && stream->in.rest.len > 0 && len >= WORTH_BYTES)
+        node_on_client(net->node, &event, &net->out);
+}
+
 /* Take the bytes. What does not begin as a CONNECT is not waited for. [MQTT-3.1.0-1] */
 static int take(struct stream *stream, const uint8_t *bytes, size_t len)
 {
@@ -135,6 +148,8 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
                 .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err
             };
             node_on_client(net->node, &event, &net->out);
+        } else {
+            note_part(stream, len);
         }
     }
     net_settle(net);

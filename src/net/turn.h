@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/rand.h"
 #include "base/vec.h"
 #include "net/net.h"
 #include "node/node.h"
@@ -85,6 +86,7 @@ struct net {
     int spare_fd;             /* given up to refuse one more when files run out */
     uint64_t file_warning_ms; /* last time the log said so */
 
+    struct rand rand; /* mask keys */
     enum net_phase phase;
     uint64_t stop_due_ms;
     bool gate_open;

@@ -223,18 +223,22 @@ void sim_run(struct sim *sim, uint64_t ms)
     sim->now_us = until_us;
 }
 
-void sim_settle(struct sim *sim)
+void sim_rest(struct sim *sim)
 {
     uint64_t before, now;
     int rounds = 0;
 
-    sim_run(sim, SETTLE_MS);
-    /* Costs of links are advertised anew when they have drifted: let that come to rest. */
     do {
         before = sim_databases(sim);
         sim_run(sim, REST_MS);
         now = sim_databases(sim);
     } while (now != before && ++rounds < REST_ROUNDS);
+}
+
+void sim_settle(struct sim *sim)
+{
+    sim_run(sim, SETTLE_MS);
+    sim_rest(sim);
 }
 
 uint64_t sim_now_ms(const struct sim *sim)

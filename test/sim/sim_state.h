@@ -162,6 +162,10 @@ struct sim {
 
 /* ---- sim.c ---- */
 
+/* Let time pass until nobody advertises anything new: costs of links are advertised anew
+ * when they have drifted. */
+void sim_rest(struct sim *sim);
+
 /* Note the first breach of an invariant. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
