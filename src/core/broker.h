@@ -114,9 +114,14 @@ bool retaining_has_room(const struct core *core, const struct message *message);
 /* Keep a message that is to be retained, or delete what is if it is empty. */
 void retaining_apply(struct core *core, struct message *message);
 
-/* Send the retained messages that match a new subscription. */
+/* How many retained messages one SUBSCRIBE may bring: all of them a few times over. One
+ * that names the same filter thousands of times gets no more. */
+uint64_t retaining_allowance(const struct core *core);
+
+/* Send the retained messages that match a new subscription, no more than *allowance, which
+ * becomes what is left of it. */
 void retaining_send(struct core *core, struct session *session, struct str filter,
-                    const struct sub_entry *entry);
+                    const struct sub_entry *entry, uint64_t *allowance);
 
 /* Delete retained messages whose time is over. */
 void retaining_expire(struct core *core);

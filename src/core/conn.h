@@ -57,6 +57,11 @@ void conn_watch(struct core *core, struct conn *conn);
 /* The connection's timer: no CONNECT came, or nothing at all. [MQTT-3.1.2-22] */
 void conn_on_timer(struct core *core, struct conn *conn);
 
+/* Send an answer that may be long, if the client takes packets of that size. False if not:
+ * nothing is sent, and where the client waits for the answer the caller must close.
+ * [MQTT-3.1.2-24] */
+bool conn_answer(struct core *core, const struct conn *conn, const struct mqtt_packet *packet);
+
 /* Set the reason string for a failure, if the client has room for one: its Maximum Packet
  * Size counts. [MQTT-3.2.2-19] [MQTT-3.14.2-3] */
 void conn_explain(const struct conn *conn, uint8_t reason, struct props *props);

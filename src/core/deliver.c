@@ -202,10 +202,13 @@ void deliver_more(struct core *core, struct session *session)
     }
 }
 
-/* May one more message wait for the session? */
+/* May one more message wait for the session? There is always room for one, whatever its
+ * size: else a message that is allowed could never be delivered. */
 static bool has_room(const struct core *core, const struct outbox *box,
                      const struct message *message)
 {
+    if (outbox_waiting(box) == 0)
+        return true;
     return outbox_waiting(box) < core->config.queue_messages_max &&
            box->waiting_bytes + message_size(message) <= core->config.queue_bytes_max;
 }

@@ -5,7 +5,8 @@
  *
  *     DOWN -up-> HELLO -hello both ways-> EXCHANGE -digests equal or served-> FULL
  *     FULL -duplicate or peer's drain-> DRAINING -empty and both said bye-> DOWN
- *     any -transport lost, timeout, bye, refused-> DOWN */
+ *     EXCHANGE -peer's drain-> DRAINING
+ *     any -transport lost, timeout, silence, bye, refused-> DOWN */
 #pragma once
 
 #include "base/str.h"

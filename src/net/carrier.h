@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct dial;
+struct tap;
 struct net;
 
 enum carrier_phase {
@@ -32,6 +33,7 @@ struct carrier {
     struct net *net;
     struct lws *wsi;   /* NULL: none yet, or no more */
     struct dial *dial; /* NULL: accepted */
+    struct tap *tap;   /* NULL: libwebsockets reads */
     enum carrier_phase phase;
     link_id id; /* 0: not up */
     uint32_t seed;

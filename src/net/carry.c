@@ -28,8 +28,10 @@ static void queued(struct stream *stream, bool well)
         list_push_back(&net->dirty, &stream->dirty);
     if (stream->out.bytes <= net->config.out_queue_bytes_max)
         return;
-    if (stream->out.bytes >
-        (size_t)net->config.out_queue_bytes_hard_max + net->config.packet_bytes_max) {
+    /* What one step brings, all that is retained say, is the core's to bound. What comes
+     * although it was told to hold back are answers to a client that asks and never reads. */
+    if (stream->told_bytes &&
+        stream->out.bytes > stream->told_bytes + net->config.out_queue_bytes_hard_max) {
         net->stats.slow_closed++;
         fact_slow(stream);
         stream_abort(stream);

@@ -26,10 +26,10 @@ static void set_default(uint32_t *field, uint32_t value)
 
 void net_config_defaults(struct net_config *config)
 {
-    set_default(&config->packet_bytes_max, MIB);
-    set_default(&config->connect_bytes_max, 64 * KIB);
+    set_default(&config->packet_bytes_max, 16 * MIB);
+    set_default(&config->connect_bytes_max, 512 * KIB);
     set_default(&config->out_queue_bytes_max, MIB);
-    set_default(&config->out_queue_bytes_hard_max, 4 * MIB);
+    set_default(&config->out_queue_bytes_hard_max, 32 * MIB);
     set_default(&config->websocket_frame_bytes_max, config->packet_bytes_max + 64 * KIB);
     set_default(&config->http_header_bytes_max, 8 * KIB);
     set_default(&config->http_body_bytes_max, 256 * KIB);
@@ -75,6 +75,7 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
                     uint64_t now_ms)
 {
     struct net *net = calloc(1, sizeof *net);
+    uint64_t seed = 0;
 
     if (!net)
         return NULL;
@@ -92,6 +93,8 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
     list_init(&net->ended_carriers);
     net->clock_base_ms = now_ms - os_monotonic_us() / 1000;
     turn_time(net);
+    os_random(&seed, sizeof seed); /* when it fails, masks are only less random */
+    rand_init(&net->rand, seed ^ net->now_us);
 
     size_t files = os_raise_open_files();
 

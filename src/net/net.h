@@ -69,11 +69,11 @@ struct net_config {
     size_t route_count;
     void *route_context;
 
-    uint32_t packet_bytes_max;          /* of a client; 1 MiB */
-    uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 64 KiB */
+    uint32_t packet_bytes_max;          /* of a client; 16 MiB */
+    uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 512 KiB */
     uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
-    uint32_t out_queue_bytes_hard_max;  /* plus one message: the connection is closed; 4 MiB */
-    uint32_t websocket_frame_bytes_max; /* 1 MiB and a bit: one packet of the largest size */
+    uint32_t out_queue_bytes_hard_max;  /* so much more nevertheless: it is closed; 32 MiB */
+    uint32_t websocket_frame_bytes_max; /* 16 MiB and a bit: one packet of the largest size */
     uint32_t http_header_bytes_max;     /* 8192 */
     uint32_t http_body_bytes_max;       /* of a request; 256 KiB */
     uint32_t connections_max;           /* open files to plan for; all that are allowed */

@@ -35,8 +35,12 @@ static bool tell_core(struct net *net)
     vec_each (&net->congestions, change) {
         event.kind = change->on ? CORE_CONGESTED : CORE_DRAINED;
         event.conn = change->id;
-        if (net->streams.at[change->id])
-            node_on_client(net->node, &event, &net->out);
+        struct stream *stream = net->streams.at[change->id];
+        if (!stream)
+            continue;
+        if (change->on)
+            stream->told_bytes = stream->out.bytes;
+        node_on_client(net->node, &event, &net->out);
     }
     vec_clear(&net->congestions);
     if (net->token > net->token_told) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/rand.h"
 #include "base/vec.h"
 #include "net/net.h"
 #include "node/node.h"
@@ -19,6 +20,7 @@ struct web;
 enum {
     RX_BYTES = 64 * 1024, /* read at most so much at once */
     COPY_MAX = 2048,      /* payloads up to this are copied, larger ones referenced */
+    SENDS_MAX = 8192,     /* carried out at the latest when so many are due */
     IMAGE_MAX = COPY_MAX + 1024,
 };
 
@@ -85,6 +87,7 @@ struct net {
     int spare_fd;             /* given up to refuse one more when files run out */
     uint64_t file_warning_ms; /* last time the log said so */
 
+    struct rand rand; /* mask keys */
     enum net_phase phase;
     uint64_t stop_due_ms;
     bool gate_open;

@@ -64,9 +64,10 @@ void rig_expect_closed(struct rig *rig, int fd);
 #define rig_until(rig, condition)                                                                  \
     do {                                                                                           \
         uint64_t rig_end = uv_hrtime() + (uint64_t)RIG_WAIT_MS * 1000000;                          \
-        while (!(condition) && uv_hrtime() < rig_end)                                              \
+        bool rig_met;                                                                              \
+        while (!(rig_met = (condition)) && uv_hrtime() < rig_end)                                  \
             rig_turn(rig);                                                                         \
-        ck_assert_msg(condition, "never became true: %s", #condition);                             \
+        ck_assert_msg(rig_met, "never became true: %s", #condition);                               \
     } while (0)
 
 /* MQTT 3.1.1: CONNECT of client "a" with keep alive 0, and its CONNACK. */
