@@ -34,7 +34,8 @@ setup_for_tests()
 {
     ./dev setup build test || return 1
     ! want browser || ./dev setup browser || return 1
-    ! want container || ./dev setup container || return 1
+    # Where containers cannot be had, their tests say so and are skipped.
+    ! want container || ./dev setup container || true
 }
 
 run_meson()
