@@ -35,9 +35,9 @@ give_up()
 setup_for_tests()
 {
     ./dev setup build test || return 1
-    for suite in browser container; do
-        ! want "$suite" || ./dev setup "$suite" || unready="$unready failed:setup-of-$suite"
-    done
+    ! want browser || ./dev setup browser || unready="$unready failed:setup-of-browser"
+    # Where containers cannot be had, their tests say so and are skipped.
+    ! want container || ./dev setup container || true
 }
 
 run_meson()
