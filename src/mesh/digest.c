@@ -182,7 +182,7 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     if (node && node->index == NODE_SELF) {
         if (line->tseq)
             identity_seen(mesh, line->inc, line->boot, line->tseq);
-        if (line->iinc == node->iinc && compare_interest(node, line) > 0)
+        if (compare_interest(node, line) > 0)
             identity_interest_seen(mesh, line->iinc);
         if (periodic && line->inc <= node->inc)
             push_newer(mesh, link, line, node,
