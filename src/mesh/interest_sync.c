@@ -246,7 +246,7 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     if (lsdb_need(&mesh->lsdb, &head->id, &node) != ERR_OK)
         return NULL;
     if (node->index == NODE_SELF) {
-        if (head->inc > node->iinc || (head->inc == node->iinc && head->iver > node->iver))
+        if (head->inc == node->iinc && head->iver > node->iver)
             identity_interest_seen(mesh, head->inc);
         return NULL;
     }
