@@ -142,12 +142,11 @@ static void want(struct mesh *mesh, struct link *link, const struct line *line,
             mesh_fact(mesh, MESH_FACT_REPAIRED, link->id, mesh_node_name(node, hex), "%s",
                       kind == RECORD_TOPOLOGY ? "topology" : "interest");
     }
-    bool have = node && !(kind == RECORD_INTEREST && node->iinc != line->iinc);
+    bool grows = node && node->iinc == line->iinc && !node->set_bad && node->iver < line->iver;
     if (kind == RECORD_TOPOLOGY)
         dreq_send(mesh, link, &line->id, kind, node ? node->inc : 0, node ? node->tseq : 0);
     else
-        dreq_send(mesh, link, &line->id, kind, have ? node->iinc : 0,
-                  have && !node->set_bad && node->iver < line->iver ? node->iver : 0);
+        dreq_send(mesh, link, &line->id, kind, grows ? node->iinc : 0, grows ? node->iver : 0);
 }
 
 /* The peer has less of the node than is here: tell it, unless it will ask anyway. */
@@ -165,8 +164,8 @@ static int compare_interest(const struct lsdb_node *node, const struct line *lin
 {
     uint64_t ihash = interest_hash(node);
 
-    if (line->iver == 0 && node->iver == 0 && !node->set)
-        return 0; /* nothing wanted, whatever the incarnation */
+    if (interest_is_base(line->iver) && interest_is_base(node->iver) && !node->set)
+        return 0; /* nothing wanted, whichever the life */
     if (line->iinc != node->iinc)
         return line->iinc > node->iinc ? 1 : -1;
     if (node->set_bad)
@@ -194,7 +193,7 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     if (!node && line->stale)
         return; /* somebody's memory of a broker that is gone */
     int topology = node ? lsdb_compare(node, line->inc, line->boot, line->tseq) : 1;
-    int interest = node ? compare_interest(node, line) : line->iver > 0;
+    int interest = node ? compare_interest(node, line) : !interest_is_base(line->iver);
     if (topology > 0 && line->tseq)
         want(mesh, link, line, RECORD_TOPOLOGY, node);
     if (interest > 0)

@@ -5,7 +5,8 @@
  * DIGEST, form 0 (all that is held) or 1 (only reachable brokers): form u8 | 64 sums u64.
  * Form 2, lines: form u8 | flags u8 (1 last, 2 answer to form 1) | buckets u64 | count leb
  *     | { id 16, inc u32, boot u64, tseq u32, iinc u32, iver leb, ihash u64, flags u8 (1 stale) }
- * DREQ: id 16 | kind u8 | inc u32 | version leb: what the asker has. */
+ * DREQ: id 16 | kind u8 | inc u32 | version leb: what the asker has; interest with inc 0:
+ * nothing that changes could follow, so the answer is a snapshot. */
 #pragma once
 
 #include "base/str.h"

@@ -4,6 +4,7 @@
  *
  * entry: shared leb | rest leb+n | flags u8 (0-1 qos, 2 persistent, others reserved)
  * removal: shared leb | rest leb+n
+ * A change whose prev is 0 follows on the empty set.
  * IDELTA: id 16 | inc u32 | prev leb | iver leb | flags u8 (1 notice) | hash after u64
  *     | adds leb | removals leb | entries | removals | TLVs
  * ISNAP: id 16 | inc u32 | iver leb | ihash u64 | chunk leb | chunks leb | count leb
@@ -20,7 +21,8 @@
 
 enum {
     INTEREST_FILTER_MAX = 32768, /* longer filters are not told to others */
-    INTEREST_BODY_MAX = 49152,   /* of an IDELTA or ISNAP; one longer entry more may stand in it */
+    INTEREST_BODY_MAX = 49152,   /* of an IDELTA or ISNAP as written here, and of all deltas
+                                  * that are told in place of a snapshot */
     IDELTA_NOTICE = 1,           /* no changes: this version exists */
 };
 

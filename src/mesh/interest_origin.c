@@ -73,10 +73,10 @@ static void next_version(struct mesh *mesh, size_t *at)
 {
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
     struct buf adds = { 0 }, removals = { 0 }, body = { 0 };
-    struct interest_head head = {
-        .id = self->id, .inc = mesh->config.inc, .prev = self->iver, .iver = self->iver + 1
-    };
+    struct interest_head head = { .id = self->id, .inc = mesh->config.inc, .iver = self->iver + 1 };
 
+    if (!interest_is_base(self->iver))
+        head.prev = self->iver; /* else it follows on nothing */
     gather(mesh, at, &adds, &removals, &head);
     if (head.adds + head.removals > 0) {
         head.hash = interest_hash(self);

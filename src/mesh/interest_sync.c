@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* Sets that are no larger are sent whole instead of announced. */
-enum { SMALL_SET = 64, ASK_EVERY_MS = 1000 };
+enum { SMALL_SET = 64, ASK_EVERY_MS = 1000, OLD_SET_MS = 10000 };
 
 /* ---- sending ---- */
 
@@ -35,7 +35,9 @@ void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
 
     if (node->set_bad)
         return;
-    struct delta *delta = delta_journal_from(node, from_inc == node->iinc ? from : 0, &bytes);
+    struct delta *delta = from_inc == node->iinc ? delta_journal_from(node, from, &bytes) : NULL;
+    if (!delta)
+        delta = delta_journal_from(node, 0, &bytes); /* from nothing, if that is remembered */
     if (delta && bytes <= INTEREST_BODY_MAX) {
         for (; delta && !link->closing; delta = delta_journal_next(node, delta))
             link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA,
@@ -58,7 +60,7 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
     flood_cancel(link, node, RECORD_INTEREST);
     uint64_t from = inc == node->iinc ? version : 0;
     struct delta *delta = delta_journal_from(node, from, &bytes);
-    bool changes = delta && bytes <= INTEREST_BODY_MAX;
+    bool changes = inc != 0 && delta && bytes <= INTEREST_BODY_MAX;
     flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc, from,
                     mesh->now_ms);
 }
@@ -92,22 +94,6 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     }
 }
 
-void interest_watch(struct mesh *mesh, struct lsdb_node *node)
-{
-    enum { OLD_SET_MS = 10000 };
-
-    if (node->inc <= node->iinc) {
-        node->set_expires_ms = UINT64_MAX;
-    } else if (!node->set && !node->iver) {
-        node->iinc = node->inc;
-        lsdb_touch(node);
-        digest_got(mesh, node, RECORD_INTEREST);
-    } else if (node->set_expires_ms == UINT64_MAX) {
-        node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
-        mesh_stale_wake(mesh, node->set_expires_ms);
-    }
-}
-
 void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
                       uint64_t iver)
 {
@@ -126,10 +112,27 @@ void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *se
     lsdb_touch(node);
 }
 
+void interest_watch(struct mesh *mesh, struct lsdb_node *node)
+{
+    if (!interest_is_former(node)) {
+        node->set_expires_ms = UINT64_MAX;
+    } else if (!node->set) {
+        node->iinc = node->inc;
+        node->iver = interest_base(node->boot);
+        node->set_bad = false;
+        delta_journal_forget(&mesh->journal, node);
+        lsdb_touch(node);
+        digest_got(mesh, node, RECORD_INTEREST);
+    } else if (node->set_expires_ms == UINT64_MAX) {
+        node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
+        mesh_stale_wake(mesh, node->set_expires_ms);
+    }
+}
+
 void interest_expire(struct mesh *mesh, struct lsdb_node *node)
 {
     snapshot_drop(node);
-    interest_install(mesh, node, NULL, node->inc, 0);
+    interest_install(mesh, node, NULL, node->inc, interest_base(node->boot));
     digest_got(mesh, node, RECORD_INTEREST);
 }
 
@@ -276,7 +279,7 @@ int idelta_on_frame(struct mesh *mesh, struct link *link, struct str body)
             flood_cancel(link, node, RECORD_INTEREST);
         return ERR_OK;
     }
-    bool next = same_inc && !node->set_bad ? head.prev == node->iver : head.prev == 0;
+    bool next = head.prev == 0 || (same_inc && !node->set_bad && head.prev == node->iver);
     if (next && !(head.flags & IDELTA_NOTICE))
         follow(mesh, link, node, &head, body);
     else

@@ -90,6 +90,7 @@ static int set_up(struct mesh *mesh, const struct mesh_config *config)
         return ERR_NOMEM;
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
     self->iinc = mesh->config.inc;
+    self->iver = interest_base(mesh->config.boot);
     topology_ask(mesh);
     topology_run(mesh);
     /* The first link is told at once. */
