@@ -41,7 +41,8 @@ setup_for_tests()
 run_meson()
 {
     rm -f "$build/meson-logs/testlog.json"
-    meson test -C "$build" --no-rebuild --quiet --print-errorlogs || true
+    # Whatever else the machine does, a test that is only slow is no failure.
+    meson test -C "$build" --no-rebuild --quiet --print-errorlogs -t 5 || true
 }
 
 run_pytest()
