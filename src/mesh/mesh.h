@@ -28,6 +28,11 @@ typedef uint32_t link_id;
 /* The bytes of a bundle at most. Every peer must accept it. */
 enum { MESH_BUNDLE_MAX = 65536 };
 
+/* Bytes that a link takes before the caller says MESH_LINK_WRITABLE: what a transport that
+ * has nothing queued should offer. Enough for one turn, little enough that control traffic
+ * waits behind no more. MESH.md 3.15. */
+enum { MESH_LINK_ROOM = 256 * 1024 };
+
 enum { NODE_ID_LEN = 16 };
 
 /* A broker's identity, for ever. MESH.md 3.1. */

@@ -224,7 +224,7 @@ void carrier_send(struct net *net, link_id link, enum mesh_channel channel, stru
     memcpy(at + head, bundle.ptr, bundle.len);
     buf_advance(&carrier->out, head + bundle.len);
     carrier->aliases_sent |= (uint8_t)(1u << channel);
-    carrier->owed += bundle.len;
+    carrier->owes = true;
 }
 
 void carrier_close(struct net *net, link_id link, struct str why)
@@ -239,7 +239,7 @@ void carrier_close(struct net *net, link_id link, struct str why)
     carrier->due_ms = net->now_ms + net->config.close_wait_ms;
 }
 
-/* Everything is out of our hands: the mesh may send as much again. */
+/* Everything is out of our hands: the mesh may fill the link again. */
 static void give_room(struct carrier *carrier)
 {
     struct net *net = carrier->net;
@@ -247,11 +247,11 @@ static void give_room(struct carrier *carrier)
                                 .now_ms = net->now_ms,
                                 .now_us = net->now_us,
                                 .link = carrier->id,
-                                .room = carrier->owed };
+                                .room = MESH_LINK_ROOM };
 
-    if (carrier->owed == 0 || !carrier->id)
+    if (!carrier->owes || !carrier->id)
         return;
-    carrier->owed = 0;
+    carrier->owes = false;
     node_on_link(net->node, &event, &net->out);
 }
 

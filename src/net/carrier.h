@@ -42,7 +42,7 @@ struct carrier {
     struct intake in;
     struct buf out;  /* LWS_PRE bytes of room, then packets */
     size_t out_sent; /* of the packets, already gone */
-    size_t owed;     /* bytes of bundles that the mesh has not got back as room */
+    bool owes;       /* bundles were taken since the mesh was last given room */
     uint64_t due_ms; /* to be up by then */
     struct buf end;  /* why it ended, in words */
     struct list all, dirty, ended;

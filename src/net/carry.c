@@ -11,7 +11,6 @@
 #include "net/stream.h"
 #include "net/turn.h"
 #include "net/websocket.h"
-#include "store/store.h"
 
 #include <string.h>
 
@@ -243,7 +242,7 @@ void carry_out(struct net *net)
 {
     net->image.message = NULL;
     if (net->out.core.stores.len)
-        store_submit(net->store, net->out.core.stores.at, net->out.core.stores.len);
+        net->config.store(net->config.context, net->out.core.stores.at, net->out.core.stores.len);
     for (size_t i = 0; i < net->out.core.sends.len; i++)
         carry_send(net, i);
     vec_each (&net->out.core.facts, fact)

@@ -9,7 +9,6 @@
 #include "net/stream.h"
 #include "net/turn.h"
 #include "net/web.h"
-#include "store/store.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -39,11 +38,8 @@ void net_config_defaults(struct net_config *config)
         config->connect_bytes_max = config->packet_bytes_max;
 }
 
-/* What the store calls; the core hears of it with the next settle. */
-static void on_durable(void *context, uint64_t token)
+void net_durable(struct net *net, uint64_t token)
 {
-    struct net *net = context;
-
     if (token > net->token)
         net->token = token;
 }
@@ -71,8 +67,7 @@ static bool start_loop(struct net *net)
     return true;
 }
 
-struct net *net_new(const struct net_config *config, struct node *node, struct store *store,
-                    uint64_t now_ms)
+struct net *net_new(const struct net_config *config, struct node *node, uint64_t now_ms)
 {
     struct net *net = calloc(1, sizeof *net);
     uint64_t seed = 0;
@@ -82,7 +77,6 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
     net->config = *config;
     net_config_defaults(&net->config);
     net->node = node;
-    net->store = store;
     net->spare_fd = -1;
     net->timer_due_ms = UINT64_MAX;
     net->link_packet_max = MESH_BUNDLE_MAX + LINK_PACKET_HEAD;
@@ -114,8 +108,6 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
         net_free(net);
         return NULL;
     }
-    store->on_durable = on_durable;
-    store->context = net;
     return net;
 }
 

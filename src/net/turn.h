@@ -44,7 +44,6 @@ enum net_phase { NET_RUNNING, NET_STOPPING, NET_STOPPED };
 struct net {
     struct net_config config;
     struct node *node;
-    struct store *store;
     struct node_out out;
     uint32_t link_packet_max;
 
@@ -92,6 +91,7 @@ struct net {
     uint64_t stop_due_ms;
     bool gate_open;
     bool settling;
+    bool unfinished; /* the turn ended with something left to flush */
     struct net_stats stats;
     struct image image;
     uint8_t rx[RX_BYTES];

@@ -5,7 +5,6 @@
 
 #include "net/net.h"
 #include "node/node.h"
-#include "store/store.h"
 #include "unit.h"
 
 #include <stdbool.h>
@@ -20,7 +19,9 @@ struct rig {
     struct net_config config;
     struct listener_config listeners[RIG_LISTENERS]; /* 0: mqtt, 1: web */
     struct node *node;
-    struct store *store;
+    bool ready;      /* clients are let in */
+    bool slow_store; /* nothing is durable until the test says so */
+    uint64_t token;  /* the last that the store was given */
     struct net *net;
     uv_timer_t beat;   /* so that a turn never sleeps long */
     struct rig *other; /* runs along */
