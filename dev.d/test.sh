@@ -31,7 +31,7 @@ give_up()
     exit 1
 }
 
-# A browser or podman that cannot be had is a failure, but the other suites still run.
+# A browser that cannot be had is a failure, but the other suites still run.
 setup_for_tests()
 {
     ./dev setup build test || return 1
