@@ -184,16 +184,36 @@ static void on_signal(uv_signal_t *handle, int number)
     net_stop(server->net);
 }
 
+static const int signal_numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+
 static void watch_signals(struct server *server)
 {
-    static const int numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
-
     for (size_t i = 0; i < SERVER_SIGNALS; i++) {
         server->signals[i].data = server;
         uv_signal_init(net_loop(server->net), &server->signals[i]);
-        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
     }
     server->watching = true;
+}
+
+/* Watch no more. The loop gives a signal back its usual effect, which would end us with -15
+ * while we clean up: from here on another one is neither needed nor heard. */
+static void ignore_signals(struct server *server)
+{
+    sigset_t blocked, before;
+
+    if (!server->watching)
+        return;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < SERVER_SIGNALS; i++)
+        sigaddset(&blocked, signal_numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    for (size_t i = 0; i < SERVER_SIGNALS; i++) {
+        uv_close((uv_handle_t *)&server->signals[i], NULL);
+        signal(signal_numbers[i], SIG_IGN);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    server->watching = false;
 }
 
 /* Build it all; what fails has a line in errors, or the error itself says it. */
@@ -257,8 +277,7 @@ void server_free(struct server *server)
 {
     if (!server)
         return;
-    for (size_t i = 0; server->watching && i < SERVER_SIGNALS; i++)
-        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    ignore_signals(server);
     net_free(server->net);
     store_free(server->store);
     node_free(server->node);
