@@ -37,6 +37,7 @@ struct http_request {
     struct str query;  /* "a=1&b=2" or empty */
     struct str body;
     struct str authorization; /* that header, or empty */
+    struct str host;          /* that header: whom the client thinks it asks, or empty */
     bool loopback;            /* the peer is on this machine */
 };
 
