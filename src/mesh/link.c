@@ -94,6 +94,14 @@ static void drain_duplicates(struct mesh *mesh, const struct link *full)
     }
 }
 
+/* Does another link carry the traffic to this neighbour? */
+static bool superseded(const struct mesh *mesh, const struct link *link)
+{
+    const struct lsdb_node *node = lsdb_find(&mesh->lsdb, &link->peer);
+
+    return node && node->link && node->link != link->id;
+}
+
 static void enter_full(struct mesh *mesh, struct link *link)
 {
     char text[32];
@@ -388,7 +396,8 @@ uint64_t link_run(struct mesh *mesh, struct link *link)
         next_ms = digest_ms < next_ms ? digest_ms : next_ms;
         if (now_ms >= link->drain_ms) {
             link->drain_ms = UINT64_MAX;
-            link_handle(mesh, link, LINK_EVENT_DRAIN);
+            if (superseded(mesh, link)) /* still: the better one may have gone meanwhile */
+                link_handle(mesh, link, LINK_EVENT_DRAIN);
         }
         next_ms = link->drain_ms < next_ms ? link->drain_ms : next_ms;
     }
