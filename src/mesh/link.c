@@ -319,6 +319,8 @@ void link_put(struct mesh *mesh, struct link *link, enum queue_class class, uint
     size_t inner = body.len + 1, len = wire_varint_len((uint32_t)inner) + inner;
 
     assert(len <= MESH_BUNDLE_MAX);
+    if (link->state == LINK_DOWN)
+        return; /* closed meanwhile: nothing would free what waits */
     uint8_t *at = link_queue_add(&link->queue, &mesh->pool, class, len, mesh->now_ms);
     if (!at) {
         if (!link->closing)
