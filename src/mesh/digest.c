@@ -297,6 +297,8 @@ void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kin
 {
     link_each(mesh, link)
     {
+        if (link->state != LINK_EXCHANGE)
+            continue; /* a draining link keeps its deadline */
         for (size_t i = 0; i < link->wants.len;) {
             const struct link_want *wanted = &link->wants.at[i];
             if (wanted->kind == kind && node_id_equal(&wanted->id, &node->id) &&
@@ -307,7 +309,6 @@ void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kin
                 i++;
             }
         }
-        if (link->state == LINK_EXCHANGE)
-            check_synced(mesh, link);
+        check_synced(mesh, link);
     }
 }

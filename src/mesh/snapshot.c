@@ -139,7 +139,8 @@ int isnap_on_frame(struct mesh *mesh, struct link *link, struct str body)
     struct snapshot *snapshot = match(node, &head, link->id);
     if (!snapshot)
         return ERR_OK;
-    link->deadline_ms = mesh->now_ms + mesh->config.handshake_ms; /* progress */
+    if (link->state == LINK_EXCHANGE)
+        link->deadline_ms = mesh->now_ms + mesh->config.handshake_ms; /* progress */
     if (!gather(mesh, snapshot, &head)) {
         snapshot_drop(node);
         return ERR_OK;
