@@ -227,6 +227,7 @@ struct mesh_stats {
     uint64_t delivered, published;
     uint64_t dropped_ttl, dropped_uturn, dropped_unreachable, dropped_queue, dropped_age;
     uint64_t spf_runs, floods_in, floods_out, repairs;
+    uint64_t refused; /* records of brokers, or interest sets, beyond this one's limits */
     uint64_t queue_bytes, queue_bytes_peak;
 };
 struct mesh_stats mesh_stats(const struct mesh *mesh);
