@@ -80,6 +80,9 @@ static void put(struct mesh *mesh, const struct frame *frame, const struct frame
     at += wire_store_varint(at, (uint32_t)inner);
     at = frame_put_head(at, frame, hops, count);
     frame_put_tail(at, tail);
+    /* A piece that is dropped costs a whole message. */
+    if (frame->flags & FRAME_QOS || frame->type == FRAME_FRAG)
+        link_queue_keep(&link->queue, CLASS_DATA);
 }
 
 /* In order of link, then sid. */

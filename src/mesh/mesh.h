@@ -159,7 +159,7 @@ struct mesh_config {
     uint32_t stale_ms;          /* a lost node's records are kept so long */
     uint32_t links_max, nodes_max, filters_max;
     size_t link_queue_bytes_max; /* per link and class */
-    uint32_t qos0_age_ms; /* older data, of every QoS so far, is dropped from a link's queue */
+    uint32_t qos0_age_ms; /* older messages of QoS 0 are dropped from a link's queue */
 };
 
 /* Fill in what is zero. */
