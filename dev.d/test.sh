@@ -44,7 +44,7 @@ run_meson()
 {
     rm -f "$build/meson-logs/testlog.json"
     # Whatever else the machine does, a test that is only slow is no failure.
-    meson test -C "$build" --no-rebuild --quiet --print-errorlogs -t 5 || true
+    meson test -C "$build" --no-rebuild --quiet --print-errorlogs --timeout-multiplier 5 -t 5 || true
 }
 
 run_pytest()
