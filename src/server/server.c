@@ -7,6 +7,7 @@
 #include "server/ports.h"
 #include "server/server_state.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,17 @@ static void ignore_signals(struct server *server)
     server->watching = false;
 }
 
+/* Certificates that cannot be read are said here, beside what else is in the way. */
+static int check_files(const struct config *config, struct buf *errors)
+{
+    const char *path = config->mesh.ca_file;
+
+    if (!path[0] || access(path, R_OK) == 0)
+        return ERR_OK;
+    buf_printf(errors, "mesh.ca_file: %s: cannot be read: %s\n", path, strerror(errno));
+    return ERR_IO;
+}
+
 /* Build it all; what fails has a line in errors, or the error itself says it. */
 static int build(struct server *server, struct buf *errors)
 {
@@ -225,10 +237,11 @@ static int build(struct server *server, struct buf *errors)
         err = make_lists(server);
     if (err)
         return err;
+    int files = check_files(&server->config, errors);
     err = identity_open(&server->identity, server->config.node.data, os_wall_ms(), errors);
-    if (err) {
+    if (err || files) {
         ports_probe(&server->config, errors);
-        return err;
+        return err ? err : files;
     }
     err = make_node(server);
     return err ? err : make_net(server, errors);

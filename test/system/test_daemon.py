@@ -84,6 +84,17 @@ def test_a_port_in_use_is_said_and_ends_with_two():
     assert "in use" in done.stderr
 
 
+def test_files_and_ports_that_cannot_be_had_are_said_together():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = plexusd("--mqtt", f"127.0.0.1:{port}", "--web", "127.0.0.1:0", "--data",
+                       "/proc/none", "--set", "mesh.ca_file=/nowhere/ca.pem")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    for words in (str(port), "/proc/none", "/nowhere/ca.pem"):
+        assert [words in line for line in lines].count(True) == 1, done.stderr
+
+
 def test_unknown_keys_are_refused_with_the_nearest_known_one(tmp_path):
     path = config(tmp_path, '{\n  "security": { "allow_anonymus": true },\n'
                             '  "mqtt": { "lissten": ["127.0.0.1:0"] }\n}\n')
