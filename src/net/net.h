@@ -137,8 +137,7 @@ bool net_ready(const struct net *net);
 uint64_t net_now_ms(struct net *net);
 
 /* Carry out what a caller's own node_* calls put into the output, and everything that
- * follows from it. net_out gives the output to put it into. */
-struct node_out *net_out(struct net *net);
+ * follows from it. */
 void net_settle(struct net *net);
 
 /* Counters since the start and gauges of now. */
