@@ -180,9 +180,9 @@ END_TEST
 
 START_TEST(a_snapshot_with_an_invalid_filter_is_refused)
 {
-    const char *const filters[] = { "a/#/b", "a+", "" };
+    const char *const filters[] = { "a/#/b", "a+", "", "a/\xc3", "\xed\xa0\x80" };
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 5; i++) {
         struct buf bytes = { 0 }, text = { 0 };
         struct interest_head head = { .chunks = 1, .adds = 1 };
         struct interest interest = { str_from_c(filters[i]), 0, false };
