@@ -180,6 +180,13 @@ int local_interest_set(struct local_interest *li, const struct interest *interes
     return ERR_OK;
 }
 
+bool local_interest_has(const struct local_interest *li, struct str filter)
+{
+    const struct wish *wish = wish_find(li, filter);
+
+    return wish && wish->active;
+}
+
 void local_interest_unset(struct local_interest *li, struct str filter, uint64_t now_ms)
 {
     struct wish *wish = wish_find(li, filter);

@@ -88,6 +88,33 @@ START_TEST(interest_beyond_the_limit_is_refused_and_the_link_gets_full)
 }
 END_TEST
 
+START_TEST(at_the_limit_of_filters_a_wish_can_still_change)
+{
+    struct world *world = world_new(2, small_a);
+    struct mesh_event event = { .kind = MESH_INTEREST };
+    struct str got;
+    uint8_t qos;
+    size_t cursor = 0;
+    char filter[16];
+
+    world_join(world, A, B);
+    for (int i = 0; i < 11; i++) {
+        snprintf(filter, sizeof filter, "t/%c", 'a' + i);
+        world_subscribe(world, A, filter);
+    }
+    ck_assert_ptr_nonnull(strstr(world->nodes[A].facts, "too many filters"));
+    event.interest.filter = STR("t/a");
+    event.interest.qos = 2;
+    event.interest.wanted = true;
+    world_event(world, A, event);
+    world_run(world, 100);
+    ck_assert(mesh_next_filter(world->nodes[B].mesh, &world->nodes[A].config.id, &cursor, &got,
+                               &qos));
+    ck_assert_int_eq(qos, 2);
+    world_free(world);
+}
+END_TEST
+
 /* A link's queue of a megabyte. */
 static void narrow(int node, struct mesh_config *config)
 {
@@ -156,5 +183,6 @@ END_TEST
 UNIT_MAIN("mesh/hardship", a_duplicate_stays_when_the_better_link_dies_before_it_drains,
           a_broker_that_has_no_room_for_one_more_still_gets_its_links_full,
           interest_beyond_the_limit_is_refused_and_the_link_gets_full,
+          at_the_limit_of_filters_a_wish_can_still_change,
           a_large_message_goes_in_whole_or_not_at_all,
           a_message_of_the_largest_packet_crosses_an_idle_link)
