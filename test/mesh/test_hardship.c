@@ -108,8 +108,8 @@ START_TEST(at_the_limit_of_filters_a_wish_can_still_change)
     event.interest.wanted = true;
     world_event(world, A, event);
     world_run(world, 100);
-    ck_assert(mesh_next_filter(world->nodes[B].mesh, &world->nodes[A].config.id, &cursor, &got,
-                               &qos));
+    ck_assert(
+        mesh_next_filter(world->nodes[B].mesh, &world->nodes[A].config.id, &cursor, &got, &qos));
     ck_assert_int_eq(qos, 2);
     world_free(world);
 }
