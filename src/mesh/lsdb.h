@@ -36,6 +36,7 @@ struct lsdb_node {
     uint8_t salt;
     bool stub;     /* carries nobody else's traffic */
     bool sid_lost; /* a lower id has the same sid: address by id */
+    bool edges_open; /* some edge does not point to its node yet */
     uint32_t inc, tseq, sid;
     uint64_t boot;
     uint8_t *record;
@@ -83,11 +84,10 @@ struct lsdb {
     struct {
         VEC(struct lsdb_node *);
     } order; /* by id */
-    struct map sids;
+    struct map ids, sids;
     size_t sid_conflicts;
     size_t nodes_max;
     uint64_t now_ms; /* what the owner says */
-    bool edges_open; /* an edge may point to a node that was unknown when it came */
 };
 
 /* <0, 0, >0 by bytes. */
@@ -126,7 +126,7 @@ struct lsdb_node *lsdb_by_sid(const struct lsdb *lsdb, uint32_t sid);
 /* Give the node its sid. */
 int lsdb_set_sid(struct lsdb *lsdb, struct lsdb_node *node, uint32_t sid);
 
-/* Let every edge point to the index of the node it names. */
+/* Let every edge point to the index of the node it names, if that is known. */
 void lsdb_resolve_edges(struct lsdb *lsdb);
 
 /* The node's digest line changed. */

@@ -156,7 +156,7 @@ void sim_node_step(struct sim *sim, uint32_t index, struct mesh_event *event)
         carry_out(sim, index, action);
     arrange(sim, index, event->kind);
     sim_check_step(sim, index);
-    if (sim->steps % VIEWS_EVERY == 0)
+    if (sim->steps % (VIEWS_EVERY + sim->nodes.len * sim->nodes.len / 64) == 0)
         sim_check_views(sim, index);
 }
 
