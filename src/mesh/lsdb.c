@@ -15,11 +15,6 @@ int node_id_compare(const struct node_id *a, const struct node_id *b)
     return memcmp(a->bytes, b->bytes, NODE_ID_LEN);
 }
 
-bool node_id_equal(const struct node_id *a, const struct node_id *b)
-{
-    return node_id_compare(a, b) == 0;
-}
-
 uint32_t node_sid(const struct node_id *id, uint8_t salt)
 {
     uint8_t text[NODE_ID_LEN + 1], digest[DIGEST_LEN];

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { NODE_SELF = 0, NEXT_HOPS_MAX = 4, DIGEST_BUCKETS = 64 };
 
@@ -92,7 +93,14 @@ struct lsdb {
 
 /* <0, 0, >0 by bytes. */
 int node_id_compare(const struct node_id *a, const struct node_id *b);
-bool node_id_equal(const struct node_id *a, const struct node_id *b);
+static inline bool node_id_equal(const struct node_id *a, const struct node_id *b)
+{
+    uint64_t x[2], y[2];
+
+    memcpy(x, a->bytes, sizeof x);
+    memcpy(y, b->bytes, sizeof y);
+    return x[0] == y[0] && x[1] == y[1];
+}
 
 /* A database that knows only this broker. ERR_OK or ERR_NOMEM. */
 int lsdb_init(struct lsdb *lsdb, const struct node_id *self, size_t nodes_max);
