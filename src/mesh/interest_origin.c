@@ -44,6 +44,7 @@ static bool apply(struct mesh *mesh, struct lsdb_node *self, const struct intere
     if (self->set && iset_put(self->set, &change->interest) == ERR_OK)
         return true;
     mesh->out->failed = true;
+    local_interest_untold(mesh->local, change->interest.filter);
     return false;
 }
 

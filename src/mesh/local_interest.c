@@ -300,6 +300,21 @@ int local_interest_take(struct local_interest *li, uint64_t now_ms,
     return ERR_OK;
 }
 
+void local_interest_untold(struct local_interest *li, struct str filter)
+{
+    struct wish *wish = wish_find(li, filter);
+
+    assert(wish && wish->told);
+    wish->told = false;
+    li->told--;
+    if (wish->dirty)
+        return;
+    uint32_t *slot = vec_push(&li->dirty); /* take has left room for as many as it gave */
+    wish->dirty = slot != NULL;
+    if (slot)
+        *slot = wish->id;
+}
+
 uint64_t local_interest_deadline(const struct local_interest *li)
 {
     if (li->dirty.len)

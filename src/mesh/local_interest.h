@@ -49,6 +49,9 @@ void local_interest_unset(struct local_interest *li, struct str filter, uint64_t
 int local_interest_take(struct local_interest *li, uint64_t now_ms,
                         struct interest_changes *changes);
 
+/* A change that local_interest_take gave, an add, could not be made: give it again. */
+void local_interest_untold(struct local_interest *li, struct str filter);
+
 /* When to take next: 0 when something waits already, UINT64_MAX when nothing will. */
 uint64_t local_interest_deadline(const struct local_interest *li);
 

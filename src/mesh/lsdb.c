@@ -278,8 +278,8 @@ void lsdb_touch(struct lsdb_node *node)
     at = put_number(at, node->boot, 8);
     at = put_number(at, node->tseq, 4);
     at = put_number(at, node->iinc, 4);
-    at = put_number(at, node->iver, 8);
-    at = put_number(at, node->set ? iset_hash(node->set) : 0, 8);
+    at = put_number(at, node->set_bad ? 0 : node->iver, 8);
+    at = put_number(at, node->set && !node->set_bad ? iset_hash(node->set) : 0, 8);
     node->line_hash = hash_sip(key, line, (size_t)(at - line));
 }
 

@@ -33,6 +33,7 @@ static struct mesh *make_mesh(struct sim *sim, struct sim_node *node, uint32_t i
         .handshake_ms = 3000,
         .dial_backoff_ms = 100,
         .dial_backoff_max_ms = 1000,
+        .links_max = 2048, /* a star of a thousand */
         .link_queue_bytes_max = SIM_QUEUE_MAX,
     };
 
