@@ -142,6 +142,7 @@ static void originate(struct mesh *mesh)
         flood_tell(mesh, NULL, self, RECORD_TOPOLOGY, 0, 0);
     } else {
         mesh->out->failed = true;
+        topology_ask(mesh);
     }
     buf_finish(&edges);
     buf_finish(&record);
