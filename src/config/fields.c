@@ -88,6 +88,11 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                             "bytes", RESTART,
                                             "waiting for a slow client's connection; what is more "
                                             "waits in its session" },
+    [CONFIG_LIMITS_OUT_QUEUES_BYTES_MAX] = { "limits.out_queues_bytes_max", CONFIG_NUMBER,
+                                             AT(limits.out_queues_bytes_max), 4 * KIB, GIB,
+                                             "128MiB", "bytes", RESTART,
+                                             "waiting for all connections: while there is room, "
+                                             "one may have half of what is free" },
     [CONFIG_LIMITS_OUT_QUEUE_BYTES_HARD_MAX] = { "limits.out_queue_bytes_hard_max", CONFIG_NUMBER,
                                                  AT(limits.out_queue_bytes_hard_max), 4 * KIB, GIB,
                                                  "32MiB", "bytes", RESTART,
@@ -136,7 +141,7 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                            "100000", "", false, "subscriptions of one session" },
     [CONFIG_SESSION_QUEUE_MESSAGES_MAX] = { "session.queue_messages_max", CONFIG_NUMBER,
                                             AT(core_limits.queue_messages_max), 1, 100000000,
-                                            "10000", "", false, "messages waiting for a session" },
+                                            "100000", "", false, "messages waiting for a session" },
     [CONFIG_SESSION_QUEUE_BYTES_MAX] = { "session.queue_bytes_max", CONFIG_NUMBER,
                                          AT(core_limits.queue_bytes_max), 1 * KIB, 1024 * GIB,
                                          "64MiB", "bytes", false,

@@ -16,7 +16,7 @@ void core_config_defaults(struct core_config *config)
     OR_DEFAULT(config->packet_bytes_max, 16u * 1024 * 1024);
     OR_DEFAULT(config->receive_max, 1024);
     OR_DEFAULT(config->inflight_max, 128);
-    OR_DEFAULT(config->queue_messages_max, 10000);
+    OR_DEFAULT(config->queue_messages_max, 100000);
     OR_DEFAULT(config->queue_bytes_max, 64u * 1024 * 1024);
     OR_DEFAULT(config->subscriptions_max, 100000);
     OR_DEFAULT(config->session_expiry_max_s, 7u * 24 * 3600);

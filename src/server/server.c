@@ -147,6 +147,7 @@ static int make_net(struct server *server, struct buf *errors)
         .packet_bytes_max = from->core_limits.packet_bytes_max,
         .connect_bytes_max = from->limits.connect_bytes_max,
         .out_queue_bytes_max = from->limits.out_queue_bytes_max,
+        .out_queues_bytes_max = from->limits.out_queues_bytes_max,
         .out_queue_bytes_hard_max = from->limits.out_queue_bytes_hard_max,
         .websocket_frame_bytes_max = from->limits.websocket_frame_bytes_max,
         .http_header_bytes_max = from->limits.http_header_bytes_max,
