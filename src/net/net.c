@@ -199,11 +199,6 @@ uint64_t net_now_ms(struct net *net)
     return net->now_ms;
 }
 
-struct node_out *net_out(struct net *net)
-{
-    return &net->out;
-}
-
 struct net_stats net_stats(const struct net *net)
 {
     struct net_stats stats = net->stats;

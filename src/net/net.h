@@ -37,6 +37,7 @@ struct http_request {
     struct str query;  /* "a=1&b=2" or empty */
     struct str body;
     struct str authorization; /* that header, or empty */
+    struct str host;          /* that header: whom the client thinks it asks, or empty */
     bool loopback;            /* the peer is on this machine */
 };
 
@@ -137,8 +138,7 @@ bool net_ready(const struct net *net);
 uint64_t net_now_ms(struct net *net);
 
 /* Carry out what a caller's own node_* calls put into the output, and everything that
- * follows from it. net_out gives the output to put it into. */
-struct node_out *net_out(struct net *net);
+ * follows from it. */
 void net_settle(struct net *net);
 
 /* Counters since the start and gauges of now. */
