@@ -12,6 +12,7 @@
 #include "core/effects.h"
 #include "core/retained.h"
 #include "core/session.h"
+#include "core/share.h"
 #include "core/sub_index.h"
 
 /* What a fan-out must know of a session, in one place: 16 bytes, by session_id. */
@@ -43,6 +44,7 @@ struct core {
         VEC(struct conn *);
     } conns; /* by conn_id */
     struct sub_index *index;
+    struct shares shares;
     struct retained retained;
     struct wheel conn_wheel;
     struct wheel session_wheel;
@@ -89,16 +91,27 @@ void ack_after(struct core *core, struct conn *conn, enum mqtt_kind kind,
 
 /* ---- deliver.c: from messages to sends ---- */
 
-/* Give the message to everyone here who wants it. */
-void deliver(struct core *core, struct message *message, uint64_t topic_hash);
+/* Give the message to everyone here who wants it; false if nobody does. */
+bool deliver(struct core *core, struct message *message, uint64_t topic_hash);
 
 /* Publish what was accepted here: keep it if it is to be retained, deliver it, offer it
- * to the mesh. Of the message a reference is taken where needed. */
-void publish_here(struct core *core, struct message *message);
+ * to the mesh. Of the message a reference is taken where needed. False if nobody here has
+ * subscribed to it. */
+bool publish_here(struct core *core, struct message *message);
 
 /* Give one message to one session, QoS 0 or more. */
 void deliver_to(struct core *core, struct session *session, struct message *message,
                 const struct copy *copy);
+
+/* When a session could have a message. */
+enum readiness {
+    READY_NEVER, /* its queue is full, or it can't take the message */
+    READY_LATER, /* it is away, and kept */
+    READY_SOON,  /* connected; others wait before it */
+    READY_NOW,
+};
+enum readiness deliver_readiness(const struct core *core, const struct session *session,
+                                 const struct message *message, const struct copy *copy);
 
 /* Send what the session's outbox holds and the client's window and path allow. */
 void deliver_more(struct core *core, struct session *session);
@@ -123,16 +136,47 @@ void retaining_expire(struct core *core);
 
 /* ---- subscribing.c ---- */
 
-/* Add or replace a subscription and tell store and mesh. *ret_existed: it was replaced.
- * ERR_OK or ERR_NOMEM (nothing changed). */
-int subscription_put(struct core *core, struct session *session, struct str filter,
+/* Add or replace a subscription, shared or not, and tell store and mesh. *ret_existed: it was
+ * replaced. ERR_OK or ERR_NOMEM (nothing changed). */
+int subscription_put(struct core *core, struct session *session, struct str text,
                      struct sub_entry entry, bool *ret_existed);
 
+/* Has the session this subscription? */
+bool subscription_find(const struct core *core, const struct session *session, struct str text);
+
 /* Remove a subscription; false if there is none. */
-bool subscription_remove(struct core *core, struct session *session, struct str filter);
+bool subscription_remove(struct core *core, struct session *session, struct str text);
 
 /* Remove all of a session that ends; the store is told of the end itself. */
 void subscription_remove_all(struct core *core, struct session *session);
 
+/* Put an entry into the index, as a session's or a share's, and tell the mesh what changed.
+ * ERR_OK or ERR_NOMEM (nothing changed). */
+int filter_put(struct core *core, struct str filter, const struct sub_entry *entry,
+               filter_id *ret_id, bool *ret_existed);
+
+/* Take an entry out of the index, and tell the mesh what changed; false if there is none. */
+bool filter_remove(struct core *core, filter_id id, session_id session);
+
 /* The session no longer outlives its connection: neither do its subscriptions. */
 void subscription_weaken_all(struct core *core, struct session *session);
+
+/* ---- sharing.c ---- */
+
+/* Make the session a member of the share that text names, or change what it asked for, as
+ * subscription_put does. */
+int sharing_join(struct core *core, struct session *session, struct str text, struct str filter,
+                 const struct sub_entry *entry, bool *ret_existed);
+
+/* The session, a member, leaves the share, which ends with its last member. */
+void sharing_leave(struct core *core, struct session *session, struct share *share);
+
+/* Replace what a member asked for. */
+void sharing_change(struct core *core, struct share *share, const struct sub_entry *entry);
+
+/* Give the message to one member. */
+void sharing_deliver(struct core *core, struct share *share, struct message *message);
+
+/* The session lost its connection (to members that are connected) or ends (to any): others
+ * get what it leaves of its shares' messages. */
+void sharing_hand_over(struct core *core, struct session *session, bool ending);

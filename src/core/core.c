@@ -42,6 +42,7 @@ struct core *core_new(const struct core_config *config, uint64_t now_ms)
     core->now_ms = now_ms;
     core->id_key = (struct hash_key){ hash_mix(config->seed), hash_mix(config->seed + 1) };
     map_init(&core->sessions, session_has_id);
+    shares_init(&core->shares, core->id_key);
     wheel_init(&core->conn_wheel, now_ms);
     wheel_init(&core->session_wheel, now_ms);
     core->index = sub_index_new(hash_mix(config->seed + 2));
@@ -67,6 +68,7 @@ void core_free(struct core *core)
     vec_finish(&core->free_ids);
     vec_finish(&core->conns);
     sub_index_free(core->index);
+    shares_finish(&core->shares);
     retained_finish(&core->retained);
     ack_queue_finish(&core->acks);
     buf_finish(&core->scratch);
@@ -247,7 +249,8 @@ struct core_stats core_stats(const struct core *core)
     struct sub_index_stats index = sub_index_stats(core->index);
 
     stats.sessions = core->sessions.count;
-    stats.subscriptions = index.subscriptions;
+    stats.shared_groups = core->shares.by_text.count;
+    stats.subscriptions = index.subscriptions - stats.shared_groups + core->shares.members;
     stats.filters = index.filters;
     stats.subscription_bytes = index.bytes;
     stats.retained = core->retained.count;

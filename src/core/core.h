@@ -176,6 +176,7 @@ uint64_t core_deadline(const struct core *core);
 struct core_stats {
     uint64_t connections, connections_total, sessions;
     uint64_t subscriptions, filters, subscription_bytes;
+    uint64_t shared_groups; /* distinct shared subscriptions; members are in subscriptions */
     uint64_t messages_in, messages_out, messages_dropped, bytes_in, bytes_out;
     uint64_t publishes_in[3], publishes_out[3]; /* by QoS */
     uint64_t retained, retained_bytes, queued, queued_bytes, inflight;

@@ -189,7 +189,7 @@ void deliver_more(struct core *core, struct session *session)
     while (box->next < box->tail) {
         uint8_t state = outbox_at(box, box->next)->state;
         if (state == OUTBOX_DONE) {
-            box->next++;
+            outbox_pass(box);
         } else if (state == OUTBOX_RECEIVED) {
             release_next(core, session);
         } else if (conn->congested || box->inflight >= conn->window) {
@@ -210,6 +210,30 @@ static bool has_room(const struct core *core, const struct outbox *box,
            box->waiting_bytes + message_size(message) <= core->config.queue_bytes_max;
 }
 
+/* Would a message go out at once? */
+static inline bool flows(const struct conn *conn, const struct outbox *box)
+{
+    return !conn->congested && box->next == box->tail && box->inflight < conn->window;
+}
+
+enum readiness deliver_readiness(const struct core *core, const struct session *session,
+                                 const struct message *message, const struct copy *copy)
+{
+    const struct conn *conn = session->conn;
+    const struct outbox *box = session->outbox;
+    bool room = copy->qos > 0 && (!box || has_room(core, box, message));
+
+    if (!conn)
+        return room && session->persistent ? READY_LATER : READY_NEVER;
+    if (conn->packet_max != UINT32_MAX && too_large(core, conn, message, copy))
+        return READY_NEVER;
+    if (copy->qos == 0)
+        return conn->congested ? READY_NEVER : READY_NOW;
+    if (!conn->congested && (!box || flows(conn, box)))
+        return READY_NOW;
+    return room ? READY_SOON : READY_NEVER;
+}
+
 static void enqueue(struct core *core, struct session *session, struct message *message,
                     const struct copy *copy)
 {
@@ -221,9 +245,7 @@ static void enqueue(struct core *core, struct session *session, struct message *
         session_dropped(core, session);
         return;
     }
-    bool at_once =
-        conn && !conn->congested && box->next == box->tail && box->inflight < conn->window;
-    if (!at_once && !has_room(core, box, message)) {
+    if (!(conn && flows(conn, box)) && !has_room(core, box, message)) {
         session_dropped(core, session);
         return;
     }
@@ -307,18 +329,13 @@ static const struct sub_entry *deliver_group(struct core *core, struct message *
     return at;
 }
 
-void deliver(struct core *core, struct message *message, uint64_t topic_hash)
+/* To everyone in [at, end), sessions all of them. */
+static void deliver_all(struct core *core, struct message *message, const struct sub_entry *at,
+                        const struct sub_entry *end)
 {
-    size_t count;
-    const struct sub_entry *at =
-        sub_index_match(core->index, message_topic(message), topic_hash, &count);
     uint64_t sent = 0;
 
-    if (count == SIZE_MAX) {
-        core_failed(core);
-        return;
-    }
-    for (const struct sub_entry *end = at + count; at < end;) {
+    while (at < end) {
         if (at->sub_id || (at + 1 < end && at[1].session == at->session)) {
             at = deliver_group(core, message, at, end);
             continue;
@@ -337,11 +354,31 @@ void deliver(struct core *core, struct message *message, uint64_t topic_hash)
     count_out(core, message, 0, sent);
 }
 
-void publish_here(struct core *core, struct message *message)
+bool deliver(struct core *core, struct message *message, uint64_t topic_hash)
+{
+    size_t count;
+    const struct sub_entry *at =
+        sub_index_match(core->index, message_topic(message), topic_hash, &count);
+
+    if (count == SIZE_MAX) {
+        core_failed(core);
+        return true;
+    }
+    const struct sub_entry *end = at + count, *shared = end;
+    while (shared > at && shared[-1].session >= SHARE_FIRST) /* they sort behind sessions */
+        shared--;
+    deliver_all(core, message, at, shared);
+    for (; shared < end; shared++)
+        sharing_deliver(core, shares_of_entry(&core->shares, shared), message);
+    return count > 0;
+}
+
+bool publish_here(struct core *core, struct message *message)
 {
     if (message->retain)
         retaining_apply(core, message);
-    deliver(core, message, message->topic_hash);
+    bool wanted = deliver(core, message, message->topic_hash);
     if (message->data[2] != '$')
         effects_forward(core->out, message);
+    return wanted;
 }

@@ -122,7 +122,7 @@ static void answer(struct core *core, struct conn *conn, const struct mqtt_conne
     const struct props *asked = &connect->props;
     const struct session *session = conn->session;
 
-    props->shared_subscription_available = 0;
+    props->shared_subscription_available = 1;
     props_mark(props, PROP_SHARED_SUBSCRIPTION_AVAILABLE);
     props->topic_alias_maximum = ALIAS_MAX;
     props_mark(props, PROP_TOPIC_ALIAS_MAXIMUM);

@@ -13,16 +13,18 @@ static uint8_t judge(const struct core *core, const struct session *session, str
 
     if (topic_share_parse(text, &share))
         return REASON_TOPIC_FILTER_INVALID;
-    if (share.group.len) /* no local on a shared subscription is no MQTT [MQTT-3.8.3-4] */
-        return options->no_local ? REASON_PROTOCOL_ERROR
-                                 : REASON_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
-    if (filter_is_reserved(text))
+    if (share.group.len && options->no_local)
+        return REASON_PROTOCOL_ERROR; /* [MQTT-3.8.3-4] */
+    if (filter_is_reserved(share.filter))
         return REASON_NOT_AUTHORIZED;
-    if (session->filter_count < core->config.subscriptions_max)
-        return REASON_SUCCESS;
-    filter_id id = sub_index_find(core->index, text);
-    bool replaces = id != FILTER_NONE && sub_index_entry(core->index, id, session->id);
-    return replaces ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+    bool fits = session->filter_count < core->config.subscriptions_max ||
+                subscription_find(core, session, text);
+    return fits ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+}
+
+static bool is_shared(struct str filter)
+{
+    return str_starts_with(filter, STR("$share/"));
 }
 
 /* One entry; its reason code. *ret_send: what is retained is to be sent. */
@@ -46,8 +48,9 @@ static uint8_t subscribe_one(struct core *core, const struct conn *conn, struct 
         core_failed(core);
         return REASON_QUOTA_EXCEEDED;
     }
-    /* [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
-    *ret_send = options->retain_handling == 0 || (options->retain_handling == 1 && !existed);
+    /* [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; never to a share [MQTT5 4.8.2] */
+    *ret_send = !is_shared(filter) &&
+                (options->retain_handling == 0 || (options->retain_handling == 1 && !existed));
     return options->qos; /* [MQTT-3.8.4-7] */
 }
 

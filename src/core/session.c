@@ -134,6 +134,7 @@ void session_detach(struct core *core, struct session *session, enum session_wil
         session_end(core, session);
         return;
     }
+    sharing_hand_over(core, session, false);
     if (session->will && session->will->delay_s == 0)
         will_publish(core, session);
     if (session->will)
@@ -186,6 +187,7 @@ void session_end(struct core *core, struct session *session)
     assert(!session->conn);
     wheel_cancel(&core->session_wheel, &session->timer);
     will_publish(core, session);
+    sharing_hand_over(core, session, true);
     subscription_remove_all(core, session);
     if (session->dropped)
         say_dropped(core, session);

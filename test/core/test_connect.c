@@ -18,7 +18,7 @@ START_TEST(each_version_is_let_in_and_told_what_it_must_know)
     CONNECT(t, 3, "c");
     TALK_EXPECT(t, "1 CONNACK 00\n"
                    "2 CONNACK 00\n"
-                   "3 CONNACK 00 receive_max=1024 packet_max=1048576 alias_max=64 shared=0\n");
+                   "3 CONNACK 00 receive_max=1024 packet_max=1048576 alias_max=64 shared=1\n");
     talk_free(t);
 }
 END_TEST

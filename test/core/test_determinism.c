@@ -56,7 +56,8 @@ static void around_step(bool before)
 enum { CLIENTS = 6 };
 
 static const char *const topics[] = { "a", "a/b", "a/b/c", "b//c", "/", "$x/a" };
-static const char *const filters[] = { "#", "a/#", "+/b", "a/b", "+/+/c", "$x/+", "/", "b//+" };
+static const char *const filters[] = { "#",    "a/#", "+/b",  "a/b",          "+/+/c",
+                                       "$x/+", "/",   "b//+", "$share/g/a/#", "$share/h/#" };
 
 static void say_hello(struct talk *t, struct rand *rand, conn_id conn)
 {
@@ -83,15 +84,17 @@ static void say_something(struct talk *t, struct rand *rand, conn_id conn)
 {
     static const enum mqtt_kind acks[] = { MQTT_PUBACK, MQTT_PUBREC, MQTT_PUBREL, MQTT_PUBCOMP };
     uint16_t id = (uint16_t)(1 + rand_below(rand, 6));
+    uint64_t filter;
 
     switch (rand_below(rand, 6)) {
     case 0:
-        SUBSCRIBE(t, conn, filters[rand_below(rand, 8)], .qos = (uint8_t)rand_below(rand, 3),
-                  .no_local = rand_below(rand, 2), .as_published = rand_below(rand, 2),
-                  .handling = (uint8_t)rand_below(rand, 3),
+        filter = rand_below(rand, 10);
+        SUBSCRIBE(t, conn, filters[filter], .qos = (uint8_t)rand_below(rand, 3),
+                  .no_local = filter < 8 && rand_below(rand, 2),
+                  .as_published = rand_below(rand, 2), .handling = (uint8_t)rand_below(rand, 3),
                   .sub_id = (uint32_t)rand_below(rand, 3));
         break;
-    case 1: talk_unsubscribe(t, conn, filters[rand_below(rand, 8)]); break;
+    case 1: talk_unsubscribe(t, conn, filters[rand_below(rand, 10)]); break;
     case 2:
         if (rand_below(rand, 9))
             talk_ack(t, conn, acks[rand_below(rand, 4)], id, 0);
