@@ -5,7 +5,7 @@
 # Builds a release and the load generator, then runs bench/run.py with the arguments
 # given; bench --help-runner prints the ones it knows.
 
-./dev setup build test
+./dev setup build client bench
 meson_build build "plexusd plexus" -- -Dtests=false -Dbench=true || exit 1
 meson configure build -Dbench=true
 step "building build/bench" ninja -C build || exit 1

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # setup [PURPOSE...]: install what is missing (Debian packages, npm modules)
 #
-# Purposes: build, client (mosquitto_pub and _sub), test, browser, container, fuzz.
-# Without any: all but fuzz. Uses sudo when not root; asks apt for nothing that is
+# Purposes: build, client (mosquitto_pub and _sub), test, browser, container, fuzz, bench.
+# Without any: all but the last two. Uses sudo when not root; asks apt for nothing that is
 # already there, so a second run is instant.
 
 setup_node()
@@ -19,6 +19,17 @@ setup_node()
     fi
 }
 
+# The bench starts Mosquitto itself. The service that Debian's package begins at once would
+# sit on port 1883, where plexusd wants to be.
+setup_mosquitto()
+{
+    [ -n "$(packages_missing mosquitto)" ] || return 0
+    packages bench mosquitto || return 1
+    if [ -d /run/systemd/system ]; then
+        step "stopping the service of mosquitto" as_root systemctl disable --now mosquitto
+    fi
+}
+
 setup_purpose()
 {
     case $1 in
@@ -29,7 +40,7 @@ setup_purpose()
     client) packages client python3 mosquitto-clients ;;
     test)
         packages test check python3-pytest python3-pytest-xdist python3-paho-mqtt \
-            python3-psutil mosquitto mosquitto-clients
+            mosquitto-clients
         ;;
     browser) packages browser chromium && setup_node ;;
     container)
@@ -37,6 +48,7 @@ setup_purpose()
             mmdebstrap iptables nftables iproute2
         ;;
     fuzz) packages fuzz check clang libclang-rt-14-dev ;;
+    bench) setup_mosquitto ;;
     *) die "setup knows no purpose '$1'" ;;
     esac
 }

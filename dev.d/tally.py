@@ -3,7 +3,7 @@
 
 A report is meson's testlog.json or a JUnit file of pytest. Check's programs count by
 their individual checks. A program that crashed, or a report that was never written,
-counts as a failure.
+counts as a failure. An argument failed:NAME is a failure known before.
 """
 import collections
 import json
@@ -65,7 +65,10 @@ class Tally:
 def main(paths):
     tally = Tally()
     for path in paths:
-        tally.report(path)
+        if path.startswith("failed:"):
+            tally.failures.append(path.removeprefix("failed:"))
+        else:
+            tally.report(path)
     for name in dict.fromkeys(tally.failures):
         print(f"failed: {name}")
     if tally.skips:

@@ -20,6 +20,7 @@ enum route_flag {
     ROUTE_UP = 1,        /* attached */
     ROUTE_CONGESTED = 2, /* nothing of QoS 0 may go */
     ROUTE_LIMITED = 4,   /* the client set a Maximum Packet Size */
+    ROUTE_ALIASED = 8,   /* the client takes topic aliases */
 };
 
 struct route {
@@ -127,9 +128,14 @@ bool retaining_has_room(const struct core *core, const struct message *message);
 /* Keep a message that is to be retained, or delete what is if it is empty. */
 void retaining_apply(struct core *core, struct message *message);
 
-/* Send the retained messages that match a new subscription. */
+/* How many retained messages one SUBSCRIBE may bring: all of them a few times over. One
+ * that names the same filter thousands of times gets no more. */
+uint64_t retaining_allowance(const struct core *core);
+
+/* Send the retained messages that match a new subscription, no more than *allowance, which
+ * becomes what is left of it. */
 void retaining_send(struct core *core, struct session *session, struct str filter,
-                    const struct sub_entry *entry);
+                    const struct sub_entry *entry, uint64_t *allowance);
 
 /* Delete retained messages whose time is over. */
 void retaining_expire(struct core *core);

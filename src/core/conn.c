@@ -57,6 +57,20 @@ void conn_explain(const struct conn *conn, uint8_t reason, struct props *props)
     props_mark(props, PROP_REASON_STRING);
 }
 
+bool conn_answer(struct core *core, const struct conn *conn, const struct mqtt_packet *packet)
+{
+    enum mqtt_version version = (enum mqtt_version)conn->version;
+
+    if (conn->packet_max != UINT32_MAX) {
+        buf_clear(&core->scratch);
+        mqtt_encode(&core->scratch, version, packet);
+        if (core->scratch.failed || core->scratch.len > conn->packet_max)
+            return false;
+    }
+    effects_packet(core->out, conn->id, version, packet);
+    return true;
+}
+
 /* Flush, close, ignore: the last effect of a connection. */
 static void begin_close(struct core *core, struct conn *conn)
 {
@@ -88,7 +102,7 @@ void conn_close(struct core *core, struct conn *conn, uint8_t reason)
     if (conn->state == CONN_UP && conn->version == MQTT_5) {
         struct mqtt_packet packet = { .kind = MQTT_DISCONNECT, .disconnect.reason = reason };
         conn_explain(conn, reason, &packet.disconnect.props);
-        effects_packet(core->out, conn->id, MQTT_5, &packet);
+        conn_answer(core, conn, &packet);
     }
     begin_close(core, conn);
     leave(core, conn, reason, SESSION_WILL_KEEP);

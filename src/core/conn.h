@@ -27,6 +27,7 @@ struct conn {
     uint32_t unacked;      /* QoS 1 and 2 publishes of the client that we owe an answer */
     uint16_t window;       /* how many we may have in flight to the client */
     uint16_t keep_alive_s; /* 0: off */
+    uint16_t alias_max;    /* the highest topic alias that we may use; 0: none */
     uint8_t state;         /* enum conn_state */
     uint8_t version;       /* enum mqtt_version; 0 before CONNECT */
     bool congested;
@@ -56,6 +57,11 @@ void conn_watch(struct core *core, struct conn *conn);
 
 /* The connection's timer: no CONNECT came, or nothing at all. [MQTT-3.1.2-22] */
 void conn_on_timer(struct core *core, struct conn *conn);
+
+/* Send an answer that may be long, if the client takes packets of that size. False if not:
+ * nothing is sent, and where the client waits for the answer the caller must close.
+ * [MQTT-3.1.2-24] */
+bool conn_answer(struct core *core, const struct conn *conn, const struct mqtt_packet *packet);
 
 /* Set the reason string for a failure, if the client has room for one: its Maximum Packet
  * Size counts. [MQTT-3.2.2-19] [MQTT-3.14.2-3] */

@@ -13,11 +13,11 @@
 
 void core_config_defaults(struct core_config *config)
 {
-    OR_DEFAULT(config->packet_bytes_max, 1024u * 1024);
+    OR_DEFAULT(config->packet_bytes_max, 16u * 1024 * 1024);
     OR_DEFAULT(config->receive_max, 1024);
     OR_DEFAULT(config->inflight_max, 128);
     OR_DEFAULT(config->queue_messages_max, 10000);
-    OR_DEFAULT(config->queue_bytes_max, 16u * 1024 * 1024);
+    OR_DEFAULT(config->queue_bytes_max, 64u * 1024 * 1024);
     OR_DEFAULT(config->subscriptions_max, 100000);
     OR_DEFAULT(config->session_expiry_max_s, 7u * 24 * 3600);
     OR_DEFAULT(config->connect_timeout_ms, 10000);
@@ -202,6 +202,8 @@ static void on_conn_event(struct core *core, const struct core_event *event)
         return;
     if (event->kind == CORE_PACKET)
         on_packet(core, conn, event->packet);
+    else if (event->kind == CORE_HEARD)
+        conn->heard_ms = core->now_ms;
     else if (event->kind == CORE_BAD)
         on_bad(core, conn, event->err);
     else if (event->kind == CORE_CLOSED)
@@ -218,6 +220,7 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     switch (event->kind) {
     case CORE_OPEN: conn_open(core, event->conn); break;
     case CORE_PACKET:
+    case CORE_HEARD:
     case CORE_BAD:
     case CORE_CLOSED:
     case CORE_CONGESTED:

@@ -31,6 +31,7 @@ typedef uint32_t conn_id;
 enum core_event_kind {
     CORE_OPEN,      /* a transport is there; CONNECT is awaited */
     CORE_PACKET,    /* packet: a packet arrived and decoded well */
+    CORE_HEARD,     /* a part of a packet arrived: the client is not silent */
     CORE_BAD,       /* err: what arrived could not be decoded; the core answers and closes */
     CORE_CLOSED,    /* the transport is gone; the number is free after this step */
     CORE_CONGESTED, /* the connection's out-queue is over its limit: send it nothing more */
@@ -117,12 +118,24 @@ struct core_fact {
 /* What one or several steps want done. A zeroed struct is empty; the same one is used
  * again and again. */
 struct core_out {
-    struct { VEC(struct core_send); } sends;
-    struct { VEC(struct message *); } forwards; /* published here: the mesh may want them */
-    struct { VEC(struct core_interest); } interests;
-    struct { VEC(struct durable_op); } stores;
-    struct { VEC(struct core_fact); } facts;
-    struct { VEC(uint32_t); } sub_ids;
+    struct {
+        VEC(struct core_send);
+    } sends;
+    struct {
+        VEC(struct message *);
+    } forwards; /* published here: the mesh may want them */
+    struct {
+        VEC(struct core_interest);
+    } interests;
+    struct {
+        VEC(struct durable_op);
+    } stores;
+    struct {
+        VEC(struct core_fact);
+    } facts;
+    struct {
+        VEC(uint32_t);
+    } sub_ids;
     struct buf bytes;
     bool failed; /* out of memory: some effect is missing; shed load */
 };
@@ -137,18 +150,18 @@ void core_out_finish(struct core_out *out);
 
 /* Limits; each named like its key in the configuration. A zero means the default. */
 struct core_config {
-    uint64_t seed; /* secret: hashes, assigned client ids */
+    uint64_t seed;       /* secret: hashes, assigned client ids */
     bool deny_anonymous; /* refuse CONNECT without credentials (authentication itself: auth) */
-    uint32_t packet_bytes_max;        /* announced as Maximum Packet Size */
-    uint16_t receive_max;             /* QoS 1/2 publishes a client may have in flight to us */
-    uint16_t inflight_max;            /* ... and we to a client, whatever it allows */
-    uint32_t queue_messages_max;      /* waiting per session */
-    uint64_t queue_bytes_max;         /* waiting per session */
-    uint32_t subscriptions_max;       /* per session */
-    uint32_t session_expiry_max_s;    /* 0xFFFFFFFF: never */
-    uint16_t keep_alive_max_s;        /* 0: whatever the client asks */
-    uint32_t connect_timeout_ms;      /* until CONNECT */
-    uint32_t retained_max;            /* messages */
+    uint32_t packet_bytes_max;     /* announced as Maximum Packet Size */
+    uint16_t receive_max;          /* QoS 1/2 publishes a client may have in flight to us */
+    uint16_t inflight_max;         /* ... and we to a client, whatever it allows */
+    uint32_t queue_messages_max;   /* waiting per session */
+    uint64_t queue_bytes_max;      /* waiting per session */
+    uint32_t subscriptions_max;    /* per session */
+    uint32_t session_expiry_max_s; /* 0xFFFFFFFF: never */
+    uint16_t keep_alive_max_s;     /* 0: whatever the client asks */
+    uint32_t connect_timeout_ms;   /* until CONNECT */
+    uint32_t retained_max;         /* messages */
     uint64_t retained_bytes_max;
     uint32_t sessions_max;
 };

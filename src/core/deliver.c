@@ -2,6 +2,7 @@
 /* From one message to the sends of all who want it. The loop over QoS 0 subscribers is the
  * broker's hottest: it touches the index's entry, the session's route and one send. */
 #include "base/err.h"
+#include "core/alias.h"
 #include "core/broker.h"
 
 #include <stdlib.h>
@@ -67,6 +68,22 @@ static inline bool send_message(struct core *core, conn_id conn, struct message 
     return true;
 }
 
+/* The most that a PUBLISH of the message can take beside its topic, properties, payload. */
+enum { HEAD_MOST = 5 + 2 + 2 + 4 + 8, SUB_ID_MOST = 5 };
+
+/* Name the topic of the send that was made last by an alias, if that is worth it. */
+static void use_alias(struct core *core, struct conn *conn)
+{
+    struct core_send *send = &core->out->sends.at[core->out->sends.len - 1];
+    uint64_t most =
+        content_bytes(send->message) + HEAD_MOST + (uint64_t)send->sub_id_count * SUB_ID_MOST;
+    struct alias_use use =
+        alias_choose(&conn->aliases, conn->alias_max, send->message, most <= conn->packet_max);
+
+    send->topic_alias = use.alias;
+    send->topic_omitted = use.omitted;
+}
+
 /* QoS 0 to a session that is away, congested or choosy: never queued. */
 static bool may_send(struct core *core, const struct route *route, const struct message *message,
                      const struct copy *copy)
@@ -79,6 +96,17 @@ static bool may_send(struct core *core, const struct route *route, const struct 
     if (dropped)
         session_dropped(core, route->session);
     return !dropped;
+}
+
+/* QoS 0 to a session that is not simply there; true if it went out. */
+static bool send_choosy(struct core *core, const struct route *route, struct message *message,
+                        const struct copy *copy)
+{
+    if (!may_send(core, route, message, copy) || !send_message(core, route->conn, message, copy))
+        return false;
+    if (route->flags & ROUTE_ALIASED)
+        use_alias(core, route->session->conn);
+    return true;
 }
 
 /* ---- the outbox's flow ---- */
@@ -147,6 +175,8 @@ static bool send_next(struct core *core, struct session *session)
     }
     if (!send_message(core, session->conn->id, entry->message, &copy))
         return false;
+    if (session->conn->alias_max)
+        use_alias(core, session->conn);
     struct core_send *send = &core->out->sends.at[core->out->sends.len - 1];
     send->packet_id = outbox_packet_id(box->next);
     send->dup = again; /* [MQTT-3.3.1-1] */
@@ -202,10 +232,13 @@ void deliver_more(struct core *core, struct session *session)
     }
 }
 
-/* May one more message wait for the session? */
+/* May one more message wait for the session? There is always room for one, whatever its
+ * size: else a message that is allowed could never be delivered. */
 static bool has_room(const struct core *core, const struct outbox *box,
                      const struct message *message)
 {
+    if (outbox_waiting(box) == 0)
+        return true;
     return outbox_waiting(box) < core->config.queue_messages_max &&
            box->waiting_bytes + message_size(message) <= core->config.queue_bytes_max;
 }
@@ -279,8 +312,8 @@ void deliver_to(struct core *core, struct session *session, struct message *mess
 
     if (copy->qos > 0)
         enqueue(core, session, message, copy);
-    else if (may_send(core, route, message, copy) && send_message(core, route->conn, message, copy))
-        count_out(core, message, 0, 1);
+    else
+        count_out(core, message, 0, send_choosy(core, route, message, copy));
 }
 
 /* Is this the publisher, who doesn't want its own? [MQTT-3.8.3-3] */
@@ -348,8 +381,10 @@ static void deliver_all(struct core *core, struct message *message, const struct
                              .retain = entry->retain_as_published && message->retain };
         if (copy.qos > 0)
             enqueue(core, route->session, message, &copy);
-        else if (route->flags == ROUTE_UP || may_send(core, route, message, &copy))
+        else if (route->flags == ROUTE_UP)
             sent += send_message(core, route->conn, message, &copy);
+        else
+            sent += send_choosy(core, route, message, &copy);
     }
     count_out(core, message, 0, sent);
 }

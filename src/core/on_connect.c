@@ -51,7 +51,7 @@ static void refuse(struct core *core, struct conn *conn, uint8_t reason, struct 
     struct mqtt_packet packet = { .kind = MQTT_CONNACK, .connack.reason = reason };
 
     conn_explain(conn, reason, &packet.connack.props);
-    effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &packet);
+    conn_answer(core, conn, &packet);
     effects_fact(
         core->out,
         (struct core_fact){ .kind = CORE_FACT_REFUSED, .conn = conn->id, .reason = reason },
@@ -104,6 +104,8 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->window = props->receive_maximum;
     if (five && props_has(props, PROP_MAXIMUM_PACKET_SIZE))
         conn->packet_max = props->maximum_packet_size;
+    if (five && props_has(props, PROP_TOPIC_ALIAS_MAXIMUM))
+        conn->alias_max = props->topic_alias_maximum; /* [MQTT-3.1.2-26] [MQTT-3.1.2-27] */
     conn->problem_info = !(five && props_has(props, PROP_REQUEST_PROBLEM_INFORMATION) &&
                            props->request_problem_information == 0);
     conn->bridge = connect->bridge;
@@ -113,7 +115,8 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->keep_alive_s = most;
 }
 
-static void answer(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
+/* False: the client takes no packet as long as the answer. */
+static bool answer(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
                    bool session_present)
 {
     struct mqtt_packet packet = { .kind = MQTT_CONNACK,
@@ -147,7 +150,7 @@ static void answer(struct core *core, struct conn *conn, const struct mqtt_conne
         props->assigned_client_identifier = session_client_id(session);
         props_mark(props, PROP_ASSIGNED_CLIENT_IDENTIFIER);
     }
-    effects_packet(core->out, conn->id, connect->version, &packet);
+    return conn_answer(core, conn, &packet);
 }
 
 void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect)
@@ -185,7 +188,11 @@ void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect 
     conn->state = CONN_UP;
     session_attach(core, session, conn, session_expiry_s(core, connect));
     conn_watch(core, conn);
-    answer(core, conn, connect, present); /* [MQTT-3.2.0-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
+    /* [MQTT-3.2.0-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
+    if (!answer(core, conn, connect, present)) {
+        conn_close_quietly(core, conn, REASON_PACKET_TOO_LARGE, false);
+        return;
+    }
     effects_fact(core->out, (struct core_fact){ .kind = CORE_FACT_CONNECTED, .conn = conn->id },
                  id);
     deliver_more(core, session); /* [MQTT-4.4.0-1] */

@@ -68,6 +68,7 @@ static void send_retained(struct core *core, struct conn *conn,
     struct sub_entry entry = { .sub_id = subscription_identifier(conn, &subscribe->props) };
     struct mqtt_sub_options options;
     struct str list = subscribe->list, filter;
+    uint64_t allowance = retaining_allowance(core);
 
     for (size_t i = 0; i < marks->len; i++) {
         if (!mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options))
@@ -75,7 +76,7 @@ static void send_retained(struct core *core, struct conn *conn,
         entry.qos = options.qos;
         entry.no_local = options.no_local || conn->bridge;
         if (marks->data[i])
-            retaining_send(core, conn->session, filter, &entry);
+            retaining_send(core, conn->session, filter, &entry, &allowance);
     }
 }
 
@@ -105,8 +106,10 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         goto out;
     }
     packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
-    effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &packet);
-    send_retained(core, conn, subscribe, &marks);
+    if (conn_answer(core, conn, &packet))
+        send_retained(core, conn, subscribe, &marks);
+    else
+        conn_close(core, conn, REASON_PACKET_TOO_LARGE);
 out:
     buf_finish(&reasons);
     buf_finish(&marks);
@@ -129,7 +132,8 @@ void on_unsubscribe(struct core *core, struct conn *conn,
         conn_close(core, conn, REASON_SERVER_BUSY);
     } else {
         packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.11.3-1] [MQTT-3.10.4-6] */
-        effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &packet);
+        if (!conn_answer(core, conn, &packet))
+            conn_close(core, conn, REASON_PACKET_TOO_LARGE);
     }
     buf_finish(&reasons);
 }

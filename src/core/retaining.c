@@ -43,16 +43,24 @@ void retaining_apply(struct core *core, struct message *message)
     core_store(core, (struct durable_op){ .kind = DURABLE_RETAIN_PUT, .message = message });
 }
 
+uint64_t retaining_allowance(const struct core *core)
+{
+    enum { TIMES = 4, AT_LEAST = 10000 };
+
+    return core->retained.count * (uint64_t)TIMES + AT_LEAST;
+}
+
 void retaining_send(struct core *core, struct session *session, struct str filter,
-                    const struct sub_entry *entry)
+                    const struct sub_entry *entry, uint64_t *allowance)
 {
     struct retained_walk walk;
     struct message *message;
 
-    if (core->retained.count == 0)
+    if (core->retained.count == 0 || *allowance == 0)
         return;
     retained_walk(&walk, &core->retained, filter);
-    while ((message = retained_walk_next(&walk))) {
+    while (*allowance > 0 && (message = retained_walk_next(&walk))) {
+        --*allowance;
         if (message->expires_ms <= core->now_ms)
             continue;
         if (entry->no_local && !message->remote && message->publisher == session->number)

@@ -94,7 +94,7 @@ void session_attach(struct core *core, struct session *session, struct conn *con
     conn->session = session;
     route->conn = conn->id;
     route->flags = ROUTE_UP | (conn->packet_max == UINT32_MAX ? 0 : ROUTE_LIMITED) |
-                   (conn->congested ? ROUTE_CONGESTED : 0);
+                   (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0);
     session->expiry_s = expiry_s;
     if (session->persistent && expiry_s == 0) {
         core_store(core,

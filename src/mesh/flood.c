@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* So many bytes of control may wait in a link's queue before records wait as names; and
- * with three links or more a copy may come the other way first: wait up to so long. */
+ * with three links or more a copy may come the other way first: wait less than so long. */
 enum { PUMP_BYTES = 65536, JITTER_MS = 3, JITTER_LINKS = 3 };
 
 void flood_finish(struct flood *flood)

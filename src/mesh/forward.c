@@ -55,6 +55,15 @@ static link_id route(const struct mesh *mesh, const struct lsdb_node *node, uint
     return best;
 }
 
+/* Are paths being computed that may well lead to this node? */
+static bool may_come(const struct mesh *mesh, const struct lsdb_node *node)
+{
+    enum { JUST_MS = 1000 };
+
+    return mesh->spf_pace.due_ms != UINT64_MAX && node->tseq &&
+           (node->reachable || mesh->now_ms - node->lost_ms < JUST_MS);
+}
+
 /* ---- sending ---- */
 
 /* One frame onto one link. */
@@ -205,14 +214,13 @@ void forward_publish(struct mesh *mesh, struct message *message)
         return;
     if (message->expires_ms != MESSAGE_NEVER && message->expires_ms <= mesh->now_ms)
         return;
-    bool changing = mesh->spf_pace.due_ms != UINT64_MAX;
     uint8_t flow = (uint8_t)hash_mix(hash ^ message->publisher << 32);
     vec_clear(&forward->hops);
     vec_clear(&forward->parked);
     for (size_t i = 0; i < count; i++) {
         const struct lsdb_node *node = lsdb_at(&mesh->lsdb, wanted[i].node);
         link_id link = node->reachable ? route(mesh, node, flow) : 0;
-        if (link || (changing && node->tseq))
+        if (link || may_come(mesh, node))
             aim(mesh, node, link, false);
     }
     if (forward->hops.len + forward->parked.len == 0)
@@ -248,7 +256,7 @@ static void pass_on(struct mesh *mesh, struct link *link, link_id from, const st
                     struct frame_dests *dests, bool again)
 {
     struct forward *forward = &mesh->forward;
-    bool local = false, turned = false, changing = mesh->spf_pace.due_ms != UINT64_MAX;
+    bool local = false, turned = false;
     struct frame_dest dest;
 
     vec_clear(&forward->hops);
@@ -263,7 +271,7 @@ static void pass_on(struct mesh *mesh, struct link *link, link_id from, const st
         bool uturn = hop && hop == from;
         if (hop && !uturn) {
             aim(mesh, node, hop, false);
-        } else if (!again && node && (uturn || (changing && node->tseq))) {
+        } else if (!again && node && (uturn || may_come(mesh, node))) {
             turned = turned || uturn;
             aim(mesh, node, hop, true);
         } else {

@@ -211,7 +211,7 @@ int hello_ack_on_frame(struct mesh *mesh, struct link *link, struct str body)
     if (nonce != link->nonce || version != MESH_VERSION || link->ack_in)
         return ERR_PROTOCOL;
     link->ack_in = true;
-    link->srtt_us = mesh->now_us - link->hello_us;
+    link->srtt_us = link->rtt_min_us = mesh->now_us - link->hello_us;
     link->ping_ms = mesh->now_ms;
     mesh_wake(mesh, link->ping_ms);
     check_done(mesh, link);

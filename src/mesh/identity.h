@@ -9,9 +9,9 @@
 struct mesh;
 struct link;
 
-/* A record under this broker's own id was seen. True: it is older than ours. Else ours
- * moves past it, or, when that happens too often and the other's boot number is higher,
- * this broker drops all links for five minutes. */
+/* A record under this broker's own id was seen. True: it is older than ours. If it is not
+ * ours, ours moves past it, or, when that happens too often and the other's boot number is
+ * higher, this broker drops all links for five minutes. */
 bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t version);
 
 /* Interest under the own id and incarnation was seen that is not ours: what remains of a

@@ -21,7 +21,8 @@
 
 enum {
     INTEREST_FILTER_MAX = 32768, /* longer filters are not told to others */
-    INTEREST_BODY_MAX = 49152,   /* of an IDELTA or ISNAP; one longer entry more may stand in it */
+    INTEREST_BODY_MAX = 49152,   /* of an IDELTA or ISNAP as written here, and of all deltas
+                                  * that are told in place of a snapshot */
     IDELTA_NOTICE = 1,           /* no changes: this version exists */
 };
 

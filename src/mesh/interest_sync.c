@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* Sets that are no larger are sent whole instead of announced. */
-enum { SMALL_SET = 64, ASK_EVERY_MS = 1000 };
+enum { SMALL_SET = 64, ASK_EVERY_MS = 1000, OLD_SET_MS = 10000 };
 
 /* ---- sending ---- */
 
@@ -94,27 +94,6 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     }
 }
 
-void interest_watch(struct mesh *mesh, struct lsdb_node *node)
-{
-    enum { OLD_SET_MS = 10000 };
-
-    uint64_t base = interest_base(node->boot);
-
-    if (node->inc < node->iinc || (node->inc == node->iinc && base <= node->iver)) {
-        node->set_expires_ms = UINT64_MAX;
-    } else if (!node->set) {
-        node->iinc = node->inc;
-        node->iver = base;
-        node->set_bad = false;
-        delta_journal_forget(&mesh->journal, node);
-        lsdb_touch(node);
-        digest_got(mesh, node, RECORD_INTEREST);
-    } else if (node->set_expires_ms == UINT64_MAX) {
-        node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
-        mesh_stale_wake(mesh, node->set_expires_ms);
-    }
-}
-
 void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
                       uint64_t iver)
 {
@@ -131,6 +110,23 @@ void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *se
     node->set_bad = false;
     interest_watch(mesh, node);
     lsdb_touch(node);
+}
+
+void interest_watch(struct mesh *mesh, struct lsdb_node *node)
+{
+    if (!interest_is_former(node)) {
+        node->set_expires_ms = UINT64_MAX;
+    } else if (!node->set) {
+        node->iinc = node->inc;
+        node->iver = interest_base(node->boot);
+        node->set_bad = false;
+        delta_journal_forget(&mesh->journal, node);
+        lsdb_touch(node);
+        digest_got(mesh, node, RECORD_INTEREST);
+    } else if (node->set_expires_ms == UINT64_MAX) {
+        node->set_expires_ms = mesh->now_ms + OLD_SET_MS;
+        mesh_stale_wake(mesh, node->set_expires_ms);
+    }
 }
 
 void interest_expire(struct mesh *mesh, struct lsdb_node *node)

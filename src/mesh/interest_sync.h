@@ -30,6 +30,13 @@ static inline bool interest_is_base(uint64_t version)
     return (uint32_t)version == 0;
 }
 
+/* Is what is known of the node's interest from a life before its topology record's? */
+static inline bool interest_is_former(const struct lsdb_node *node)
+{
+    return node->inc > node->iinc ||
+           (node->inc == node->iinc && interest_base(node->boot) > node->iver);
+}
+
 /* The hash of what the node wants; 0 for nothing. */
 static inline uint64_t interest_hash(const struct lsdb_node *node)
 {
@@ -54,8 +61,8 @@ int isnap_on_frame(struct mesh *mesh, struct link *link, struct str body);
 struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
                                    const struct interest_head *head);
 
-/* After a change of the node's record or set: a set that belongs to an incarnation before
- * the record's serves for a while, until the new one's comes. MESH.md 3.5. */
+/* After a change of the node's record or set: a set of a former life serves for a while,
+ * until a word of the new one comes. MESH.md 3.5. */
 void interest_watch(struct mesh *mesh, struct lsdb_node *node);
 
 /* Let the set take the place of the node's, in one go. The set is ours then; NULL: empty. */

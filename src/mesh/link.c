@@ -205,7 +205,7 @@ void link_up(struct mesh *mesh, link_id id, uint32_t seed)
     mesh->link_count++;
     link->id = id;
     link->seed = seed;
-    link->room = LINK_ROOM_FIRST;
+    link->room = MESH_LINK_ROOM;
     link->rx_ms = mesh->now_ms;
     link->drain_ms = link->advertise_ms = link->ping_ms = UINT64_MAX;
     link->nonce = (uint64_t)++mesh->link_nonce << 32 | (rand_next(&mesh->rand) >> 32);

@@ -5,7 +5,8 @@
  *
  *     DOWN -up-> HELLO -hello both ways-> EXCHANGE -digests equal or served-> FULL
  *     FULL -duplicate or peer's drain-> DRAINING -empty and both said bye-> DOWN
- *     any -transport lost, timeout, bye, refused-> DOWN */
+ *     EXCHANGE -peer's drain-> DRAINING
+ *     any -transport lost, timeout, silence, bye, refused-> DOWN */
 #pragma once
 
 #include "base/str.h"
@@ -19,7 +20,7 @@
 
 struct mesh;
 
-enum { LINK_ROOM_FIRST = 256 * 1024, LINK_NAME_MAX = 64, LINK_REASON_MAX = 120 };
+enum { LINK_NAME_MAX = 64, LINK_REASON_MAX = 120 };
 
 enum link_event {
     LINK_EVENT_UP,     /* the transport is ready */
@@ -58,9 +59,11 @@ struct link {
     uint64_t rx_ms, ping_ms; /* last byte; next PING */
     uint32_t ping_seq;
     uint64_t srtt_us;
+    uint64_t rtt_min_us; /* of late: what the way takes without queues */
     uint32_t cost;        /* as advertised */
     uint64_t cost_off_ms; /* since when the measured one differs; 0: it does not */
     uint64_t cost_set_ms;
+    bool cost_settled; /* it was set after some PINGs, not only at the start */
     uint64_t advertise_ms; /* in the own record from then on */
     bool advertised;
 

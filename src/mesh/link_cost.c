@@ -6,6 +6,7 @@
 enum {
     COST_MIN = 10,
     COST_MAX = 65535,
+    COST_FIRST_MS = 2000,
     COST_OFF_MS = 10000,
     COST_EVERY_MS = 30000,
     FLAP_WINDOW_MS = 600000,
@@ -15,7 +16,7 @@ enum {
 
 uint32_t link_cost(const struct link *link)
 {
-    uint64_t cost = COST_MIN + link->srtt_us / 100;
+    uint64_t cost = COST_MIN + link->rtt_min_us / 100;
 
     return cost > COST_MAX ? COST_MAX : (uint32_t)cost;
 }
@@ -48,6 +49,8 @@ uint64_t link_cost_run(struct mesh *mesh, struct link *link)
         link->advertised = true;
     } else if (off * 4 <= link->cost) {
         link->cost_off_ms = 0;
+        link->cost_settled =
+            link->cost_settled || mesh->now_ms >= link->advertise_ms + COST_FIRST_MS;
         return UINT64_MAX;
     } else {
         if (!link->cost_off_ms)
@@ -55,8 +58,11 @@ uint64_t link_cost_run(struct mesh *mesh, struct link *link)
         uint64_t due_ms = link->cost_off_ms + COST_OFF_MS;
         if (due_ms < link->cost_set_ms + COST_EVERY_MS)
             due_ms = link->cost_set_ms + COST_EVERY_MS;
+        if (!link->cost_settled)
+            due_ms = link->advertise_ms + COST_FIRST_MS;
         if (mesh->now_ms < due_ms)
             return due_ms;
+        link->cost_settled = true;
     }
     link->cost = cost;
     link->cost_off_ms = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What waits to go out on one link, by class: frames are written straight into bundles,
- * bundles leave by priority. Every class has a limit of bytes; QoS 0 data is dropped
- * oldest first when it is full or too old, the others refuse. MESH.md 3.15. */
+ * bundles leave by priority. Data, of every QoS so far, is dropped oldest first when its
+ * class is full or it is too old; snapshots are bounded by the database only; the other
+ * classes refuse when they are full. MESH.md 3.15. */
 #pragma once
 
 #include "base/list.h"
@@ -14,7 +15,7 @@ enum queue_class {
     CLASS_CONTROL,  /* hello, ping, topology, interest changes: always first */
     CLASS_REPLY,    /* acknowledgements, claims */
     CLASS_SNAPSHOT, /* interest snapshots; later reliable data */
-    CLASS_DATA,     /* QoS 0 data */
+    CLASS_DATA,     /* data of every QoS, as long as nothing is reliable */
     CLASS_BULK,     /* drain, retained, migration */
     CLASS_COUNT
 };

@@ -7,7 +7,7 @@
  * costs nothing. At every moment what has been told covers what is wanted or lingers,
  * except for what the next take will add. MESH.md 3.4, 3.5.
  *
- * Filters that begin with $SYS or $mesh never get here. */
+ * Filters that begin with $ never get here: they are their broker's own affair. */
 #pragma once
 
 #include "base/vec.h"

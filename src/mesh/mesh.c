@@ -37,7 +37,7 @@ void mesh_config_defaults(struct mesh_config *config)
     default_u32(&config->filters_max, 1000000);
     default_u32(&config->qos0_age_ms, 2000);
     if (config->link_queue_bytes_max == 0)
-        config->link_queue_bytes_max = (size_t)8 * 1024 * 1024;
+        config->link_queue_bytes_max = (size_t)32 * 1024 * 1024;
     if (config->mesh_name.len == 0)
         config->mesh_name = STR("plexus");
 }

@@ -28,6 +28,11 @@ typedef uint32_t link_id;
 /* The bytes of a bundle at most. Every peer must accept it. */
 enum { MESH_BUNDLE_MAX = 65536 };
 
+/* Bytes that a link takes before the caller says MESH_LINK_WRITABLE: what a transport that
+ * has nothing queued should offer. Enough for one turn, little enough that control traffic
+ * waits behind no more. MESH.md 3.15. */
+enum { MESH_LINK_ROOM = 256 * 1024 };
+
 enum { NODE_ID_LEN = 16 };
 
 /* A broker's identity, for ever. MESH.md 3.1. */
@@ -144,17 +149,17 @@ struct mesh_config {
     const struct str *seeds; /* URLs of peers to keep links to */
     size_t seed_count;
     bool stub_only;             /* never carry others' traffic */
-    uint32_t ping_ms;           /* between PINGs on a link: 250 on a LAN, 1000 else */
-    uint32_t handshake_ms;      /* until a link is FULL */
+    uint32_t ping_ms;           /* between PINGs on a link: 1000, less on a LAN */
+    uint32_t handshake_ms;      /* for each step until a link is FULL; anew on progress */
     uint32_t dial_backoff_ms;   /* first; doubles */
     uint32_t dial_backoff_max_ms;
-    uint32_t interest_batch_ms; /* at most this long before a change is flooded */
+    uint32_t interest_batch_ms; /* at least this long between floods of changes */
     uint32_t interest_linger_ms;/* before a removal is flooded */
     uint32_t digest_ms;         /* between digests on a link */
     uint32_t stale_ms;          /* a lost node's records are kept so long */
     uint32_t links_max, nodes_max, filters_max;
     size_t link_queue_bytes_max; /* per link and class */
-    uint32_t qos0_age_ms;        /* older QoS 0 frames are dropped from a link's queue */
+    uint32_t qos0_age_ms; /* older data, of every QoS so far, is dropped from a link's queue */
 };
 
 /* Fill in what is zero. */

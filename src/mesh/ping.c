@@ -5,7 +5,7 @@
 #include "mesh/state.h"
 #include "mqtt/wire.h"
 
-enum { PINGS_MISSED_MAX = 3 };
+enum { PINGS_MISSED_MAX = 3, PINGS_FAST = 8, PING_FAST_MS = 100 };
 
 static void put(struct mesh *mesh, struct link *link, uint8_t type, uint32_t seq, uint64_t tx_us)
 {
@@ -30,7 +30,10 @@ uint64_t ping_run(struct mesh *mesh, struct link *link)
     }
     if (mesh->now_ms >= link->ping_ms) {
         put(mesh, link, FRAME_PING, ++link->ping_seq, mesh->now_us);
-        link->ping_ms = mesh->now_ms + mesh->config.ping_ms;
+        uint32_t gap_ms = mesh->config.ping_ms;
+        if (link->ping_seq < PINGS_FAST && gap_ms > PING_FAST_MS)
+            gap_ms = PING_FAST_MS; /* to know soon how far away the peer is */
+        link->ping_ms = mesh->now_ms + gap_ms;
     }
     uint64_t dead_ms = link->rx_ms + silent_ms;
     return link->ping_ms < dead_ms ? link->ping_ms : dead_ms;
@@ -60,6 +63,10 @@ int pong_on_frame(struct mesh *mesh, struct link *link, struct str body)
         return ERR_OK; /* not an answer to what was asked */
     uint64_t rtt_us = mesh->now_us - tx_us;
     /* What the handshake took says less than the first answer to a PING. */
+    if (seq == 1 || rtt_us < link->rtt_min_us)
+        link->rtt_min_us = rtt_us;
+    else
+        link->rtt_min_us += (rtt_us - link->rtt_min_us) / 64;
     link->srtt_us = seq == 1 ? rtt_us : (link->srtt_us * 7 + rtt_us) / 8;
     return ERR_OK;
 }

@@ -2,7 +2,8 @@
 /* Is the peer alive, and how far away is it. Any byte counts as life; a link on which
  * nothing came for three PINGs is dead. MESH.md 3.2.
  *
- * PING: seq u32 | tx_us u64 | membership hash u32 | load u8. PONG: the same seq and tx_us. */
+ * PING: seq u32 | tx_us u64 | membership hash u32 | load u8. PONG: the same,
+ * with the PING's seq and tx_us. */
 #pragma once
 
 #include "base/str.h"

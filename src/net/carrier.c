@@ -2,9 +2,11 @@
 #include "net/carrier.h"
 
 #include "base/log.h"
+#include "base/rand.h"
 #include "mqtt/wire.h"
 #include "net/dial.h"
 #include "net/handshake.h"
+#include "net/tap.h"
 #include "net/turn.h"
 #include "net/web.h"
 #include "net/websocket.h"
@@ -58,6 +60,7 @@ static void carrier_free(struct carrier *carrier)
     buf_finish(&carrier->out);
     buf_finish(&carrier->end);
     dial_drop(carrier->dial);
+    tap_close(carrier->tap);
     free(carrier);
 }
 
@@ -221,7 +224,7 @@ void carrier_send(struct net *net, link_id link, enum mesh_channel channel, stru
     memcpy(at + head, bundle.ptr, bundle.len);
     buf_advance(&carrier->out, head + bundle.len);
     carrier->aliases_sent |= (uint8_t)(1u << channel);
-    carrier->owed += bundle.len;
+    carrier->owes = true;
 }
 
 void carrier_close(struct net *net, link_id link, struct str why)
@@ -236,7 +239,7 @@ void carrier_close(struct net *net, link_id link, struct str why)
     carrier->due_ms = net->now_ms + net->config.close_wait_ms;
 }
 
-/* Everything is out of our hands: the mesh may send as much again. */
+/* Everything is out of our hands: the mesh may fill the link again. */
 static void give_room(struct carrier *carrier)
 {
     struct net *net = carrier->net;
@@ -244,12 +247,44 @@ static void give_room(struct carrier *carrier)
                                 .now_ms = net->now_ms,
                                 .now_us = net->now_us,
                                 .link = carrier->id,
-                                .room = carrier->owed };
+                                .room = MESH_LINK_ROOM };
 
-    if (carrier->owed == 0 || !carrier->id)
+    if (!carrier->owes || !carrier->id)
         return;
-    carrier->owed = 0;
+    carrier->owes = false;
     node_on_link(net->node, &event, &net->out);
+}
+
+/* XOR with a key of four bytes, eight bytes at a time. [RFC6455 5.3] */
+static void mask(uint8_t *at, size_t len, uint32_t key)
+{
+    uint64_t wide = (uint64_t)key << 32 | key, word;
+
+    for (; len >= sizeof word; at += sizeof word, len -= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        word ^= wide;
+        memcpy(at, &word, sizeof word);
+    }
+    for (size_t i = 0; i < len; i++)
+        at[i] ^= ((const uint8_t *)&wide)[i];
+}
+
+/* Send a frame with these bytes, which have LWS_PRE bytes in front that may be overwritten
+ * and may change themselves. The head is ours: libwebsockets masks byte by byte. */
+static bool send_frame(struct carrier *carrier, uint8_t *at, size_t len)
+{
+    uint8_t head[WEBSOCKET_HEAD_MAX + sizeof(uint32_t)];
+    size_t size = websocket_head(head, len);
+
+    if (carrier->seed != MESH_ACCEPTED) { /* who dialled masks [RFC6455 5.1] */
+        uint32_t key = (uint32_t)rand_next(&carrier->net->rand);
+        head[1] |= 0x80;
+        memcpy(head + size, &key, sizeof key);
+        size += sizeof key;
+        mask(at, len, key);
+    }
+    memcpy(at - size, head, size);
+    return lws_write(carrier->wsi, at - size, size + len, LWS_WRITE_RAW) >= 0;
 }
 
 static void flush(struct carrier *carrier)
@@ -262,8 +297,7 @@ static void flush(struct carrier *carrier)
     while (out->len > LWS_PRE + carrier->out_sent && !lws_partial_buffered(carrier->wsi)) {
         size_t left = out->len - LWS_PRE - carrier->out_sent;
         size_t len = left < WEB_CHUNK ? left : WEB_CHUNK;
-        if (lws_write(carrier->wsi, out->data + LWS_PRE + carrier->out_sent, len,
-                      LWS_WRITE_BINARY) < 0) {
+        if (!send_frame(carrier, out->data + LWS_PRE + carrier->out_sent, len)) {
             carrier_end(carrier, "connection broken");
             return;
         }

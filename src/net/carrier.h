@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct dial;
+struct tap;
 struct net;
 
 enum carrier_phase {
@@ -32,6 +33,7 @@ struct carrier {
     struct net *net;
     struct lws *wsi;   /* NULL: none yet, or no more */
     struct dial *dial; /* NULL: accepted */
+    struct tap *tap;   /* NULL: libwebsockets reads */
     enum carrier_phase phase;
     link_id id; /* 0: not up */
     uint32_t seed;
@@ -40,7 +42,7 @@ struct carrier {
     struct intake in;
     struct buf out;  /* LWS_PRE bytes of room, then packets */
     size_t out_sent; /* of the packets, already gone */
-    size_t owed;     /* bytes of bundles that the mesh has not got back as room */
+    bool owes;       /* bundles were taken since the mesh was last given room */
     uint64_t due_ms; /* to be up by then */
     struct buf end;  /* why it ended, in words */
     struct list all, dirty, ended;

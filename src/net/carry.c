@@ -11,7 +11,6 @@
 #include "net/stream.h"
 #include "net/turn.h"
 #include "net/websocket.h"
-#include "store/store.h"
 
 #include <string.h>
 
@@ -28,8 +27,10 @@ static void queued(struct stream *stream, bool well)
         list_push_back(&net->dirty, &stream->dirty);
     if (stream->out.bytes <= net->config.out_queue_bytes_max)
         return;
-    if (stream->out.bytes >
-        (size_t)net->config.out_queue_bytes_hard_max + net->config.packet_bytes_max) {
+    /* What one step brings, all that is retained say, is the core's to bound. What comes
+     * although it was told to hold back are answers to a client that asks and never reads. */
+    if (stream->told_bytes &&
+        stream->out.bytes > stream->told_bytes + net->config.out_queue_bytes_hard_max) {
         net->stats.slow_closed++;
         fact_slow(stream);
         stream_abort(stream);
@@ -241,7 +242,7 @@ void carry_out(struct net *net)
 {
     net->image.message = NULL;
     if (net->out.core.stores.len)
-        store_submit(net->store, net->out.core.stores.at, net->out.core.stores.len);
+        net->config.store(net->config.context, net->out.core.stores.at, net->out.core.stores.len);
     for (size_t i = 0; i < net->out.core.sends.len; i++)
         carry_send(net, i);
     vec_each (&net->out.core.facts, fact)

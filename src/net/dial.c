@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "net/carrier.h"
 #include "net/handshake.h"
+#include "net/tap.h"
 #include "net/turn.h"
 #include "net/web.h"
 
@@ -244,6 +245,8 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         carrier_writable(carrier);
     if (reason == LWS_CALLBACK_CLIENT_ESTABLISHED) {
         carrier->dial->opened = true;
+        if (!carrier->dial->tls)
+            carrier->tap = tap_open(carrier);
         handshake_begin(carrier);
     }
     if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)

@@ -9,7 +9,6 @@
 #include "net/stream.h"
 #include "net/turn.h"
 #include "net/web.h"
-#include "store/store.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -26,10 +25,10 @@ static void set_default(uint32_t *field, uint32_t value)
 
 void net_config_defaults(struct net_config *config)
 {
-    set_default(&config->packet_bytes_max, MIB);
-    set_default(&config->connect_bytes_max, 64 * KIB);
+    set_default(&config->packet_bytes_max, 16 * MIB);
+    set_default(&config->connect_bytes_max, 512 * KIB);
     set_default(&config->out_queue_bytes_max, MIB);
-    set_default(&config->out_queue_bytes_hard_max, 4 * MIB);
+    set_default(&config->out_queue_bytes_hard_max, 32 * MIB);
     set_default(&config->websocket_frame_bytes_max, config->packet_bytes_max + 64 * KIB);
     set_default(&config->http_header_bytes_max, 8 * KIB);
     set_default(&config->http_body_bytes_max, 256 * KIB);
@@ -39,11 +38,8 @@ void net_config_defaults(struct net_config *config)
         config->connect_bytes_max = config->packet_bytes_max;
 }
 
-/* What the store calls; the core hears of it with the next settle. */
-static void on_durable(void *context, uint64_t token)
+void net_durable(struct net *net, uint64_t token)
 {
-    struct net *net = context;
-
     if (token > net->token)
         net->token = token;
 }
@@ -71,17 +67,16 @@ static bool start_loop(struct net *net)
     return true;
 }
 
-struct net *net_new(const struct net_config *config, struct node *node, struct store *store,
-                    uint64_t now_ms)
+struct net *net_new(const struct net_config *config, struct node *node, uint64_t now_ms)
 {
     struct net *net = calloc(1, sizeof *net);
+    uint64_t seed = 0;
 
     if (!net)
         return NULL;
     net->config = *config;
     net_config_defaults(&net->config);
     net->node = node;
-    net->store = store;
     net->spare_fd = -1;
     net->timer_due_ms = UINT64_MAX;
     net->link_packet_max = MESH_BUNDLE_MAX + LINK_PACKET_HEAD;
@@ -92,6 +87,8 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
     list_init(&net->ended_carriers);
     net->clock_base_ms = now_ms - os_monotonic_us() / 1000;
     turn_time(net);
+    os_random(&seed, sizeof seed); /* when it fails, masks are only less random */
+    rand_init(&net->rand, seed ^ net->now_us);
 
     size_t files = os_raise_open_files();
 
@@ -111,8 +108,6 @@ struct net *net_new(const struct net_config *config, struct node *node, struct s
         net_free(net);
         return NULL;
     }
-    store->on_durable = on_durable;
-    store->context = net;
     return net;
 }
 

@@ -2,7 +2,7 @@
 /* The net is everything around a node that touches the outside: listeners, clients'
  * connections over TCP and WebSocket, links to other brokers, HTTP, and time. It owns a
  * libuv loop and the thread that runs it; it feeds events to the node and carries out the
- * effects. The node and the store are borrowed. */
+ * effects. The node is borrowed. */
 #pragma once
 
 #include "base/buf.h"
@@ -15,7 +15,7 @@
 
 struct net;
 struct node;
-struct store;
+struct durable_op;
 struct uv_loop_s;
 
 /* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh. */
@@ -69,11 +69,11 @@ struct net_config {
     size_t route_count;
     void *route_context;
 
-    uint32_t packet_bytes_max;          /* of a client; 1 MiB */
-    uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 64 KiB */
+    uint32_t packet_bytes_max;          /* of a client; 16 MiB */
+    uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 512 KiB */
     uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
-    uint32_t out_queue_bytes_hard_max;  /* plus one message: the connection is closed; 4 MiB */
-    uint32_t websocket_frame_bytes_max; /* 1 MiB and a bit: one packet of the largest size */
+    uint32_t out_queue_bytes_hard_max;  /* so much more nevertheless: it is closed; 32 MiB */
+    uint32_t websocket_frame_bytes_max; /* 16 MiB and a bit: one packet of the largest size */
     uint32_t http_header_bytes_max;     /* 8192 */
     uint32_t http_body_bytes_max;       /* of a request; 256 KiB */
     uint32_t connections_max;           /* open files to plan for; all that are allowed */
@@ -86,6 +86,9 @@ struct net_config {
     size_t seed_count;
     const char *link_ca_file; /* trusted when dialling wss://; NULL: the system's */
 
+    /* What must survive, in order: everything is borrowed for the call. The answer is
+     * net_durable, from inside the call or later. */
+    void (*store)(void *context, const struct durable_op *ops, size_t count);
     /* MESH_PERSIST: write the incarnation down before returning. May be NULL. */
     void (*persist_inc)(void *context, uint32_t inc);
     /* Clients are let in from now on. May be NULL. */
@@ -98,11 +101,13 @@ void net_config_defaults(struct net_config *config);
 
 /* ---- life ---- */
 
-/* A net around a node and a store, or NULL (the reason is in the log). Takes over the
- * store's on_durable and context. config is copied, not what it points to. now_ms must be
- * what the node was made with: node time goes on from there. */
-struct net *net_new(const struct net_config *config, struct node *node, struct store *store,
-                    uint64_t now_ms);
+/* A net around a node, or NULL (the reason is in the log). config is copied, not what it
+ * points to. now_ms must be what the node was made with: node time goes on from there. */
+struct net *net_new(const struct net_config *config, struct node *node, uint64_t now_ms);
+
+/* Every operation up to token is durable: the core hears of it with the next settle. On the
+ * net's thread only. */
+void net_durable(struct net *net, uint64_t token);
 
 /* Open all listeners. ERR_OK, or ERR_IO with one line for each that failed in errors:
  * "cannot listen on 127.0.0.1:1883: address already in use". */

@@ -85,6 +85,17 @@ static void refuse_link(struct stream *stream, const struct mqtt_connect *connec
     stream_close(stream);
 }
 
+/* Many small packets may ask for a great many deliveries: carry them out before they pile
+ * up, so that limits are felt in time. False: the stream is closed or gone. */
+static bool keep_small(struct stream *stream)
+{
+    struct net *net = stream->net;
+
+    if (net->out.core.sends.len >= SENDS_MAX)
+        net_settle(net);
+    return stream->id && !stream->closing;
+}
+
 /* One packet of the client. */
 static bool take_packet(void *context, const struct mqtt_frame *frame)
 {
@@ -112,7 +123,20 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     }
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);
-    return true;
+    return keep_small(stream);
+}
+
+/* A large packet may take longer than the keep alive: who sends it is not silent. What came
+ * of it so far must be worth more than the drops of somebody who only wants to stay.
+ * [MQTT-3.1.2-22] */
+static void note_part(struct stream *stream, size_t len)
+{
+    enum { WORTH_BYTES = 1000 };
+    struct net *net = stream->net;
+    struct core_event event = { .kind = CORE_HEARD, .now_ms = net->now_ms, .conn = stream->id };
+
+    if (stream->version && stream->in.rest.len > 0 && len >= WORTH_BYTES)
+        node_on_client(net->node, &event, &net->out);
 }
 
 /* Take the bytes. What does not begin as a CONNECT is not waited for. [MQTT-3.1.0-1] */
@@ -135,6 +159,8 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
                 .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err
             };
             node_on_client(net->node, &event, &net->out);
+        } else {
+            note_part(stream, len);
         }
     }
     net_settle(net);
@@ -191,6 +217,7 @@ void stream_relieve(struct stream *stream)
     if (!change)
         return; /* again with the next write */
     stream->congested = false;
+    stream->told_bytes = 0;
     *change = (struct congestion){ stream->id, false };
 }
 

@@ -41,6 +41,7 @@ struct stream {
     bool congested : 1;  /* the core was told */
     bool closing : 1;    /* close when all is sent */
     uint32_t packet_max; /* bytes of the next packet at most */
+    size_t told_bytes;   /* waiting when the core was told to hold back; 0: it was not */
     struct list dirty;
     struct list closing_link;
     uint64_t closing_due_ms;

@@ -35,8 +35,12 @@ static bool tell_core(struct net *net)
     vec_each (&net->congestions, change) {
         event.kind = change->on ? CORE_CONGESTED : CORE_DRAINED;
         event.conn = change->id;
-        if (net->streams.at[change->id])
-            node_on_client(net->node, &event, &net->out);
+        struct stream *stream = net->streams.at[change->id];
+        if (!stream)
+            continue;
+        if (change->on)
+            stream->told_bytes = stream->out.bytes;
+        node_on_client(net->node, &event, &net->out);
     }
     vec_clear(&net->congestions);
     if (net->token > net->token_told) {
@@ -118,7 +122,7 @@ void turn_schedule(struct net *net)
 
     if (!list_empty(&net->closing) || carrier_any_waiting(net))
         earlier(&due, net->now_ms + COARSE_MS);
-    if (!list_empty(&net->dirty) || !list_empty(&net->dirty_carriers))
+    if (net->unfinished || !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers))
         due = net->now_ms;
     if (net->phase == NET_STOPPING)
         earlier(&due, net->stop_due_ms);
@@ -138,10 +142,12 @@ void turn_end(uv_prepare_t *prepare)
     struct net *net = prepare->data;
 
     turn_time(net);
+    net->unfinished = true;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         node_flush(net->node, net->now_ms, net->now_us, &net->out);
         net_settle(net);
-        if (list_empty(&net->dirty) && list_empty(&net->dirty_carriers))
+        net->unfinished = !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers);
+        if (!net->unfinished)
             break;
         stream_flush_all(net);
         carrier_flush_all(net);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/rand.h"
 #include "base/vec.h"
 #include "net/net.h"
 #include "node/node.h"
@@ -19,6 +20,7 @@ struct web;
 enum {
     RX_BYTES = 64 * 1024, /* read at most so much at once */
     COPY_MAX = 2048,      /* payloads up to this are copied, larger ones referenced */
+    SENDS_MAX = 8192,     /* carried out at the latest when so many are due */
     IMAGE_MAX = COPY_MAX + 1024,
 };
 
@@ -42,7 +44,6 @@ enum net_phase { NET_RUNNING, NET_STOPPING, NET_STOPPED };
 struct net {
     struct net_config config;
     struct node *node;
-    struct store *store;
     struct node_out out;
     uint32_t link_packet_max;
 
@@ -85,10 +86,12 @@ struct net {
     int spare_fd;             /* given up to refuse one more when files run out */
     uint64_t file_warning_ms; /* last time the log said so */
 
+    struct rand rand; /* mask keys */
     enum net_phase phase;
     uint64_t stop_due_ms;
     bool gate_open;
     bool settling;
+    bool unfinished; /* the turn ended with something left to flush */
     struct net_stats stats;
     struct image image;
     uint8_t rx[RX_BYTES];

@@ -113,6 +113,20 @@ static void on_gate_open(void *context)
     buf_finish(&addresses);
 }
 
+static void on_store(void *context, const struct durable_op *ops, size_t count)
+{
+    struct server *server = context;
+
+    store_submit(server->store, ops, count);
+}
+
+static void on_durable(void *context, uint64_t token)
+{
+    struct server *server = context;
+
+    net_durable(server->net, token);
+}
+
 static void on_persist(void *context, uint32_t inc)
 {
     struct server *server = context;
@@ -144,16 +158,17 @@ static int make_net(struct server *server, struct buf *errors)
         .seeds = server->seeds,
         .seed_count = from->mesh.join.len,
         .link_ca_file = from->mesh.ca_file[0] ? from->mesh.ca_file : NULL,
+        .store = on_store,
         .persist_inc = on_persist,
         .ready = on_gate_open,
         .context = server,
     };
 
     config.routes = server_routes(&config.route_count);
-    server->store = store_mem_new(NULL, NULL); /* the net takes its answers */
+    server->store = store_mem_new(on_durable, server);
     if (!server->store)
         return ERR_NOMEM;
-    server->net = net_new(&config, server->node, server->store, server->started_ms);
+    server->net = net_new(&config, server->node, server->started_ms);
     return server->net ? net_listen(server->net, errors) : ERR_IO;
 }
 

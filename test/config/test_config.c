@@ -54,7 +54,7 @@ START_TEST(without_a_file_everything_listens_on_loopback)
     ck_assert_str_eq(f.config.mqtt.listen.at[0], "127.0.0.1:1883");
     ck_assert_str_eq(f.config.web.listen.at[0], "127.0.0.1:8080");
     ck_assert(f.config.security.allow_anonymous);
-    ck_assert_uint_eq(f.config.core_limits.packet_bytes_max, 1 << 20);
+    ck_assert_uint_eq(f.config.core_limits.packet_bytes_max, 16 << 20);
     ck_assert_int_eq(config_check(&f.config, &f.report), ERR_OK);
     close_case(&f);
 }
@@ -83,7 +83,7 @@ START_TEST(every_error_of_a_file_is_told_at_once_with_its_place)
            "the address in digits",
            "p.json:5:38: limits.receive_max: found 70000, allowed: a number from 1 to 65535",
            "p.json:6:25: limits.packet_bytes_max: found \"8Mb\", allowed: a number from 128 to "
-           "268435460 bytes (or a text like \"8MiB\")",
+           "134217728 bytes (or a text like \"8MiB\")",
            "p.json:7:3: unknown key nod, did you mean node?",
            "p.json:7:14: log: allowed: an object of keys", "p.json:8:3: unknown key zzzzzzzzzz",
            "p.json:9:12: unknown key node.naem, did you mean node.name?",

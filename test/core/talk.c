@@ -48,6 +48,8 @@ static void write_publish(struct buf *text, const struct mqtt_publish *publish)
             buf_printf(text, " expiry=%u", item.number);
         else if (item.prop == PROP_SUBSCRIPTION_IDENTIFIER)
             buf_printf(text, " sub=%u", item.number);
+        else if (item.prop == PROP_TOPIC_ALIAS)
+            buf_printf(text, " alias=%u", item.number);
         else if (item.prop == PROP_USER_PROPERTY)
             buf_printf(text, " %.*s=%.*s", STR_ARG(item.text), STR_ARG(item.value));
         else
@@ -373,6 +375,10 @@ static void set_limits(struct props *props, const struct hello *hello)
     if (hello->packet_max) {
         props->maximum_packet_size = hello->packet_max;
         props_mark(props, PROP_MAXIMUM_PACKET_SIZE);
+    }
+    if (hello->alias_max) {
+        props->topic_alias_maximum = hello->alias_max;
+        props_mark(props, PROP_TOPIC_ALIAS_MAXIMUM);
     }
     if (hello->method) {
         props->authentication_method = str_from_c(hello->method);

@@ -60,7 +60,7 @@ struct hello {
     uint8_t will_qos;
     bool will_retain;
     uint32_t will_delay_s, will_expiry_s;
-    uint16_t keep_alive, receive_max;
+    uint16_t keep_alive, receive_max, alias_max;
     uint32_t packet_max;
     const char *username, *method;
     bool no_problem_info;

@@ -18,7 +18,7 @@ START_TEST(each_version_is_let_in_and_told_what_it_must_know)
     CONNECT(t, 3, "c");
     TALK_EXPECT(t, "1 CONNACK 00\n"
                    "2 CONNACK 00\n"
-                   "3 CONNACK 00 receive_max=1024 packet_max=1048576 alias_max=64 shared=1\n");
+                   "3 CONNACK 00 receive_max=1024 packet_max=16777216 alias_max=64 shared=1\n");
     talk_free(t);
 }
 END_TEST
@@ -192,6 +192,25 @@ START_TEST(a_silent_client_is_closed_after_one_and_a_half_keep_alives)
 }
 END_TEST
 
+/* [MQTT-3.1.2-22] */
+START_TEST(a_packet_that_takes_long_to_arrive_is_no_silence)
+{
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a", .keep_alive = 10);
+    talk_forget(t);
+    for (int i = 0; i < 10; i++) {
+        talk_wait(t, 10000);
+        talk_event(t, 1, CORE_HEARD);
+    }
+    talk_wait(t, 14999);
+    TALK_EXPECT(t, "");
+    talk_wait(t, 1);
+    TALK_EXPECT(t, "1 DISCONNECT 8d\n1 close\n");
+    talk_free(t);
+}
+END_TEST
+
 START_TEST(a_keep_alive_that_is_too_long_is_shortened_where_the_client_can_be_told)
 {
     struct talk *t = talk_new(&(struct core_config){ .keep_alive_max_s = 5 });
@@ -239,6 +258,32 @@ START_TEST(a_client_without_room_for_words_gets_the_code_alone)
     talk_hex(t, 2, "f0 00");
     TALK_EXPECT(t, "2 DISCONNECT 82\n2 close\n");
     ck_assert_uint_le(t->wire.len, 1 + 4);
+    talk_free(t);
+}
+END_TEST
+
+/* [MQTT-3.1.2-24] */
+START_TEST(an_answer_that_the_client_cannot_take_is_not_sent)
+{
+    struct talk *t = talk_new(NULL);
+    struct buf list = { 0 };
+
+    CONNECT(t, 1, "a", .packet_max = 17);
+    TALK_EXPECT(t, "1 close\n");
+    CONNECT(t, 2, "a", .packet_max = 20);
+    talk_forget(t);
+    for (int i = 0; i < 15; i++)
+        mqtt_subscribe_add(&list, MQTT_5, STR("x"), &(struct mqtt_sub_options){ 0 });
+    talk_packet(t, 2,
+                &(struct mqtt_packet){ .kind = MQTT_SUBSCRIBE,
+                                       .subscribe = { .packet_id = 1, .list = buf_str(&list) } });
+    TALK_EXPECT(t, "2 SUBACK 1 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n");
+    mqtt_subscribe_add(&list, MQTT_5, STR("x"), &(struct mqtt_sub_options){ 0 });
+    talk_packet(t, 2,
+                &(struct mqtt_packet){ .kind = MQTT_SUBSCRIBE,
+                                       .subscribe = { .packet_id = 2, .list = buf_str(&list) } });
+    TALK_EXPECT(t, "2 DISCONNECT 95\n2 close\n");
+    buf_finish(&list);
     talk_free(t);
 }
 END_TEST
@@ -291,7 +336,8 @@ UNIT_MAIN("core/connect", each_version_is_let_in_and_told_what_it_must_know,
           an_unknown_version_is_told_so_in_the_oldest_words,
           without_credentials_only_the_open_house_lets_in, methods_of_authentication_are_refused,
           a_silent_client_is_closed_after_one_and_a_half_keep_alives,
+          a_packet_that_takes_long_to_arrive_is_no_silence,
           a_keep_alive_that_is_too_long_is_shortened_where_the_client_can_be_told,
-          errors_are_answered_as_the_version_can,
+          errors_are_answered_as_the_version_can, an_answer_that_the_client_cannot_take_is_not_sent,
           a_client_without_room_for_words_gets_the_code_alone, packets_after_the_close_are_ignored,
           at_shutdown_everyone_is_told)

@@ -67,6 +67,7 @@ static void say_hello(struct talk *t, struct rand *rand, conn_id conn)
                            .keep = rand_below(rand, 2),
                            .keep_alive = (uint16_t)rand_below(rand, 50),
                            .receive_max = (uint16_t)rand_below(rand, 4),
+                           .alias_max = (uint16_t)rand_below(rand, 3),
                            .packet_max = rand_below(rand, 4) ? 0 : 60,
                            .expiry_s = (uint32_t)rand_below(rand, 30) };
 

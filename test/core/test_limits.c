@@ -87,6 +87,24 @@ START_TEST(new_limits_hold_for_what_comes_after)
 }
 END_TEST
 
-UNIT_MAIN("core/limits", a_congested_connection_loses_qos_0_and_keeps_the_rest,
+START_TEST(one_message_always_has_room_whatever_its_size)
+{
+    struct talk *t = talk_new(&(struct core_config){ .queue_bytes_max = 1 });
+
+    CONNECT(t, 1, "a", .expiry_s = 10);
+    CONNECT(t, 2, "b");
+    SUBSCRIBE(t, 1, "#", .qos = 1);
+    talk_cut(t, 1);
+    PUBLISH(t, 2, "x", "1", .qos = 1, .id = 1);
+    PUBLISH(t, 2, "x", "2", .qos = 1, .id = 2);
+    talk_forget(t);
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 10);
+    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBLISH x 1 q1 id1\n");
+    talk_free(t);
+}
+END_TEST
+
+UNIT_MAIN("core/limits", one_message_always_has_room_whatever_its_size,
+          a_congested_connection_loses_qos_0_and_keeps_the_rest,
           a_queue_holds_so_many_messages_and_bytes,
           a_full_window_lets_the_queue_fill_and_no_further, new_limits_hold_for_what_comes_after)

@@ -70,6 +70,26 @@ START_TEST(retain_handling_and_retain_as_published_are_obeyed)
 }
 END_TEST
 
+START_TEST(naming_a_filter_without_end_does_not_multiply_what_is_retained)
+{
+    enum { ENTRIES = 30000 };
+    struct talk *t = talk_new(NULL);
+    struct buf list = { 0 };
+
+    CONNECT(t, 1, "a");
+    PUBLISH(t, 1, "x", "m", .retain = true);
+    for (int i = 0; i < ENTRIES; i++)
+        mqtt_subscribe_add(&list, MQTT_5, STR("x"), &(struct mqtt_sub_options){ 0 });
+    talk_packet(t, 1,
+                &(struct mqtt_packet){ .kind = MQTT_SUBSCRIBE,
+                                       .subscribe = { .packet_id = 1, .list = buf_str(&list) } });
+    ck_assert_uint_gt(core_stats(t->core).publishes_out[0], 4);
+    ck_assert_uint_lt(core_stats(t->core).publishes_out[0], ENTRIES / 2);
+    buf_finish(&list);
+    talk_free(t);
+}
+END_TEST
+
 START_TEST(a_retained_message_leaves_when_its_time_is_over)
 {
     struct talk *t = talk_new(NULL);
@@ -193,7 +213,8 @@ START_TEST(the_tree_finds_what_the_rule_matches)
 }
 END_TEST
 
-UNIT_MAIN("core/retained", the_last_retained_message_greets_a_new_subscription,
+UNIT_MAIN("core/retained", naming_a_filter_without_end_does_not_multiply_what_is_retained,
+          the_last_retained_message_greets_a_new_subscription,
           an_empty_message_deletes_what_was_retained_and_is_delivered,
           retain_handling_and_retain_as_published_are_obeyed,
           a_retained_message_leaves_when_its_time_is_over,

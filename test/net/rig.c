@@ -32,6 +32,23 @@ static void on_beat(uv_timer_t *timer)
     (void)timer;
 }
 
+/* Everything is durable at once, unless the test says when. */
+static void on_store(void *context, const struct durable_op *ops, size_t count)
+{
+    struct rig *rig = context;
+
+    rig->token = ops[count - 1].token;
+    if (!rig->slow_store)
+        net_durable(rig->net, rig->token);
+}
+
+static void on_ready(void *context)
+{
+    struct rig *rig = context;
+
+    rig->ready = true;
+}
+
 void rig_start(struct rig *rig)
 {
     uint64_t now_ms = os_wall_ms();
@@ -39,8 +56,10 @@ void rig_start(struct rig *rig)
 
     rig->config.node_id = rig->node_config.mesh.id;
     rig->node = node_new(&rig->node_config, now_ms);
-    rig->store = store_mem_new(NULL, NULL);
-    rig->net = net_new(&rig->config, rig->node, rig->store, now_ms);
+    rig->config.store = on_store;
+    rig->config.ready = on_ready;
+    rig->config.context = rig;
+    rig->net = net_new(&rig->config, rig->node, now_ms);
     ck_assert_ptr_nonnull(rig->net);
     ck_assert_int_eq(net_listen(rig->net, &errors), 0);
     buf_finish(&errors);
@@ -53,7 +72,6 @@ void rig_stop(struct rig *rig)
     uv_close((uv_handle_t *)&rig->beat, NULL);
     net_free(rig->net);
     node_free(rig->node);
-    store_free(rig->store);
 }
 
 int rig_port(const struct rig *rig, size_t i)

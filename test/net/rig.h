@@ -5,7 +5,6 @@
 
 #include "net/net.h"
 #include "node/node.h"
-#include "store/store.h"
 #include "unit.h"
 
 #include <stdbool.h>
@@ -20,7 +19,9 @@ struct rig {
     struct net_config config;
     struct listener_config listeners[RIG_LISTENERS]; /* 0: mqtt, 1: web */
     struct node *node;
-    struct store *store;
+    bool ready;      /* clients are let in */
+    bool slow_store; /* nothing is durable until the test says so */
+    uint64_t token;  /* the last that the store was given */
     struct net *net;
     uv_timer_t beat;   /* so that a turn never sleeps long */
     struct rig *other; /* runs along */
@@ -64,9 +65,10 @@ void rig_expect_closed(struct rig *rig, int fd);
 #define rig_until(rig, condition)                                                                  \
     do {                                                                                           \
         uint64_t rig_end = uv_hrtime() + (uint64_t)RIG_WAIT_MS * 1000000;                          \
-        while (!(condition) && uv_hrtime() < rig_end)                                              \
+        bool rig_met;                                                                              \
+        while (!(rig_met = (condition)) && uv_hrtime() < rig_end)                                  \
             rig_turn(rig);                                                                         \
-        ck_assert_msg(condition, "never became true: %s", #condition);                             \
+        ck_assert_msg(rig_met, "never became true: %s", #condition);                               \
     } while (0)
 
 /* MQTT 3.1.1: CONNECT of client "a" with keep alive 0, and its CONNACK. */

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
 #include "rig.h"
 
+#include "net/carrier.h"
 #include "net/turn.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -208,8 +213,145 @@ START_TEST(a_graceful_stop_ends_the_link_on_both_sides)
 }
 END_TEST
 
+/* ---- a peer of our own making ---- */
+
+struct peer {
+    int listener, fd, port;
+};
+
+/* Accept, and upgrade to a WebSocket. [RFC6455 4.2.2] */
+static void peer_accept(struct peer *peer, struct rig *rig)
+{
+    char head[2048], text[128], accept_key[64];
+    uint8_t digest[SHA_DIGEST_LENGTH];
+    size_t len = 0;
+
+    rig_until(rig, (peer->fd = accept4(peer->listener, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+    while (len < sizeof head - 1 && (len < 4 || memcmp(head + len - 4, "\r\n\r\n", 4) != 0))
+        rig_receive(rig, peer->fd, head + len++, 1);
+    head[len] = '\0';
+    char *key = strcasestr(head, "Sec-WebSocket-Key: ");
+
+    ck_assert_ptr_nonnull(key);
+    snprintf(text, sizeof text, "%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key + 19);
+    SHA1((uint8_t *)text, strlen(text), digest);
+    EVP_EncodeBlock((uint8_t *)accept_key, digest, sizeof digest);
+    snprintf(head, sizeof head,
+             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
+             accept_key);
+    rig_send(rig, peer->fd, head, strlen(head));
+}
+
+/* Receive one masked frame of less than 64 KiB; its opcode. */
+static int peer_receive(struct peer *peer, struct rig *rig, uint8_t *bytes, size_t *ret_len)
+{
+    uint8_t head[2], extended[2], mask[4];
+
+    rig_receive(rig, peer->fd, head, 2);
+    ck_assert(head[1] & 0x80);
+    *ret_len = head[1] & 0x7F;
+    if (*ret_len == 126) {
+        rig_receive(rig, peer->fd, extended, 2);
+        *ret_len = (size_t)extended[0] << 8 | extended[1];
+    }
+    rig_receive(rig, peer->fd, mask, 4);
+    rig_receive(rig, peer->fd, bytes, *ret_len);
+    for (size_t i = 0; i < *ret_len; i++)
+        bytes[i] ^= mask[i % 4];
+    return head[0] & 0x0F;
+}
+
+/* A rig dials the peer, which answers up to the CONNECT it got. */
+static void peer_start(struct peer *peer, struct rig *rig, struct str *url, char *text)
+{
+    uint8_t bytes[1024];
+    size_t len;
+
+    peer->listener = silent_listener(&peer->port);
+    fcntl(peer->listener, F_SETFL, O_NONBLOCK);
+    sprintf(text, "ws://127.0.0.1:%d/mesh", peer->port);
+    start_dialler(rig, url, text);
+    peer_accept(peer, rig);
+    ck_assert_int_eq(peer_receive(peer, rig, bytes, &len), 2);
+    ck_assert_uint_eq(bytes[0], 0x10);
+    ck_assert_mem_eq(bytes + 2, "\0\4MQTT\5\2", 8);
+}
+
+static void peer_stop(struct peer *peer, struct rig *rig)
+{
+    rig_stop(rig);
+    close(peer->fd);
+    close(peer->listener);
+}
+
+START_TEST(a_dialled_peer_may_split_its_packets_and_ping_in_between)
+{
+    static const char frames[] = "\x82\x02\x20\x03" /* the start of a CONNACK */
+                                 "\x89\x03"
+                                 "abc" /* a Ping */
+                                 "\x02\x01\x00"
+                                 "\x80\x02\x00\x00"; /* its end, in two parts */
+    struct peer peer;
+    struct rig rig;
+    struct str url;
+    uint8_t bytes[1024];
+    char text[64];
+    size_t len;
+
+    peer_start(&peer, &rig, &url, text);
+    for (size_t i = 0; i < sizeof frames - 1; i++) {
+        rig_send(&rig, peer.fd, frames + i, 1);
+        rig_turn(&rig);
+    }
+    ck_assert_int_eq(peer_receive(&peer, &rig, bytes, &len), 10);
+    ck_assert_uint_eq(len, 3);
+    ck_assert_mem_eq(bytes, "abc", 3);
+    ck_assert_int_eq(peer_receive(&peer, &rig, bytes, &len), 2);
+    ck_assert_uint_eq(bytes[0], 0x82); /* SUBSCRIBE */
+    rig_say(&rig, peer.fd, "\x82\x06\x90\x04\x00\x01\x00\x00");
+    rig_until(&rig, net_stats(rig.net).links == 1);
+    rig_say(&rig, peer.fd, "\x88\x02\x03\xe8");
+    rig_until(&rig, says(&rig, "connection closed by peer"));
+    peer_stop(&peer, &rig);
+}
+END_TEST
+
+START_TEST(a_dialled_peer_that_breaks_the_rules_is_left)
+{
+    static const struct {
+        const char *frame;
+        size_t len;
+        const char *words;
+    } cases[] = {
+        { "\x81\x02hi", 4, "a frame that is not allowed" },       /* text */
+        { "\x82\x81mask?", 7, "a frame that is not allowed" },    /* masked */
+        { "\x89\x7e\x01\x00", 4, "a frame that is not allowed" }, /* a long Ping */
+        { "\x82\x03\x20\x01\x00", 5, "not MQTT" },                /* CONNACK cut short */
+        { "\x82\x02\xd0\x01", 4, "timed out" },                   /* never whole */
+        { "\x82\x02\xc0\x00\x82\x06\x90\x04\x00\x01\x00\x00", 12, "an unexpected SUBACK" },
+        { "\x82\x05\x20\x03\x00\x87\x00", 7, "refused by peer: not authorized" },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct peer peer;
+        struct rig rig;
+        struct str url;
+        char text[64];
+        peer_start(&peer, &rig, &url, text);
+        rig.net->config.link_timeout_ms = 100;
+        list_each (&rig.net->all_carriers, node)
+            list_entry(node, struct carrier, all)->due_ms = net_now_ms(rig.net) + 500;
+        rig_send(&rig, peer.fd, cases[i].frame, cases[i].len);
+        rig_until(&rig, says(&rig, cases[i].words));
+        peer_stop(&peer, &rig);
+    }
+}
+END_TEST
+
 UNIT_MAIN("net/link", two_brokers_link_and_a_publish_crosses_both_ways,
           a_link_that_cannot_be_opened_says_why, a_link_that_is_not_wanted_says_why,
           a_link_that_gets_no_answer_times_out,
           stopping_in_the_middle_of_a_dial_leaves_nothing_behind,
-          a_graceful_stop_ends_the_link_on_both_sides)
+          a_dialled_peer_may_split_its_packets_and_ping_in_between,
+          a_dialled_peer_that_breaks_the_rules_is_left, a_graceful_stop_ends_the_link_on_both_sides)

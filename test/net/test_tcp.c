@@ -194,8 +194,7 @@ START_TEST(every_listener_that_cannot_open_is_named)
     second.listeners[0].port = (uint16_t)rig_port(&rig, 0);
     second.listeners[1].port = (uint16_t)rig_port(&rig, 1);
     second.node = node_new(&second.node_config, 1);
-    second.store = store_mem_new(NULL, NULL);
-    second.net = net_new(&second.config, second.node, second.store, 1);
+    second.net = net_new(&second.config, second.node, 1);
     ck_assert_int_lt(net_listen(second.net, &errors), 0);
     snprintf(expected, sizeof expected,
              "cannot listen on 127.0.0.1:%d: address already in use\n"
@@ -205,7 +204,6 @@ START_TEST(every_listener_that_cannot_open_is_named)
     buf_finish(&errors);
     net_free(second.net);
     node_free(second.node);
-    store_free(second.store);
     rig_stop(&rig);
 }
 END_TEST
@@ -273,36 +271,28 @@ START_TEST(without_files_left_the_next_ones_are_refused_and_the_broker_goes_on)
 }
 END_TEST
 
-static void note_ready(void *context)
-{
-    *(bool *)context = true;
-}
-
 /* MESH.md 3.5: earlier publishes would meet an empty index and vanish. */
 START_TEST(clients_are_let_in_once_the_node_has_joined)
 {
     struct rig rig;
     struct str seed = STR("ws://127.0.0.1:9/mesh");
-    bool ready = false;
     char none;
 
     rig_init(&rig);
     rig.config.seeds = rig.node_config.mesh.seeds = &seed;
     rig.config.seed_count = rig.node_config.mesh.seed_count = 1;
     rig.node_config.join_wait_ms = 300;
-    rig.config.ready = note_ready;
-    rig.config.context = &ready;
     rig_start(&rig);
     int a = rig_connect(rig_port(&rig, 0));
 
     rig_say(&rig, a, CONNECT_A);
     for (int i = 0; i < 20; i++)
         rig_turn(&rig);
-    ck_assert(!ready);
+    ck_assert(!rig.ready);
     ck_assert(!net_ready(rig.net));
     ck_assert_int_lt(recv(a, &none, 1, 0), 0);
     rig_hear(&rig, a, CONNACK);
-    ck_assert(ready);
+    ck_assert(rig.ready);
     ck_assert(net_ready(rig.net));
     close(a);
     rig_stop(&rig);
@@ -382,30 +372,14 @@ START_TEST(one_image_serves_many_receivers_at_qos_1)
 }
 END_TEST
 
-/* A store that is told to finish by the test. */
-static uint64_t slow_token;
-
-static void slow_submit(struct store *store, const struct durable_op *ops, size_t count)
-{
-    (void)store;
-    slow_token = ops[count - 1].token;
-}
-
-static void slow_free(struct store *store)
-{
-    free(store);
-}
-
 START_TEST(an_acknowledgement_waits_for_a_store_that_takes_its_time)
 {
-    static const struct store_kind kind = { "slow", slow_submit, slow_free };
     struct rig rig;
     char none;
 
-    slow_token = 0;
     rig_init(&rig);
+    rig.slow_store = true;
     rig_start(&rig);
-    rig.store->kind = &kind;
     int a = rig_connect(rig_port(&rig, 0)), b = rig_connect(rig_port(&rig, 0));
 
     /* a session that stays: clean session 0, and a subscription at QoS 1 */
@@ -416,7 +390,7 @@ START_TEST(an_acknowledgement_waits_for_a_store_that_takes_its_time)
     rig_say(&rig, a, "\x82\x06\x00\x01\x00\x01t\x01");
     for (int i = 0; i < 10; i++) {
         rig_turn(&rig);
-        rig.store->on_durable(rig.store->context, slow_token);
+        net_durable(rig.net, rig.token);
     }
     rig_hear(&rig, a, CONNACK "\x90\x03\x00\x01\x01");
     rig_say(&rig, b, CONNECT_B);
@@ -425,7 +399,7 @@ START_TEST(an_acknowledgement_waits_for_a_store_that_takes_its_time)
     for (int i = 0; i < 10; i++)
         rig_turn(&rig);
     ck_assert_int_lt(recv(b, &none, 1, 0), 0);
-    rig.store->on_durable(rig.store->context, slow_token);
+    net_durable(rig.net, rig.token);
     rig_hear(&rig, b, "\x40\x02\x00\x07");
     close(a);
     close(b);

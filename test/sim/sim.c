@@ -151,7 +151,8 @@ void sim_say(struct sim *sim, const struct sim_node *node, const char *format, .
     if (sim->live)
         printf("[%6" PRIu64 "] %s > %s\n", sim->now_us / 1000, node->name, line);
     if (!sim->quiet)
-        buf_printf(&sim->trace, "[%6" PRIu64 "] %s > %s\n", sim->now_us / 1000, node->name, line);
+        buf_printf(&sim->trace, "[%4" PRIu64 "] %s > %s\n",
+                   (sim->now_us - sim->trace_from_us) / 1000, node->name, line);
 }
 
 void sim_fail(struct sim *sim, const char *format, ...)
@@ -177,6 +178,7 @@ const char *sim_trace(struct sim *sim)
     sim->shown = sim->trace;
     sim->trace = shown;
     buf_clear(&sim->trace);
+    sim->trace_from_us = sim->now_us;
     return (const char *)sim->shown.data;
 }
 
@@ -223,18 +225,22 @@ void sim_run(struct sim *sim, uint64_t ms)
     sim->now_us = until_us;
 }
 
-void sim_settle(struct sim *sim)
+void sim_rest(struct sim *sim)
 {
     uint64_t before, now;
     int rounds = 0;
 
-    sim_run(sim, SETTLE_MS);
-    /* Costs of links are advertised anew when they have drifted: let that come to rest. */
     do {
         before = sim_databases(sim);
         sim_run(sim, REST_MS);
         now = sim_databases(sim);
     } while (now != before && ++rounds < REST_ROUNDS);
+}
+
+void sim_settle(struct sim *sim)
+{
+    sim_run(sim, SETTLE_MS);
+    sim_rest(sim);
 }
 
 uint64_t sim_now_ms(const struct sim *sim)

@@ -91,7 +91,8 @@ void sim_check_settled(struct sim *sim);
  * message arrived exactly once wherever it was wanted. Call after sim_check_settled. */
 void sim_check_delivery(struct sim *sim);
 
-/* All facts and deliveries since the last call, one a line: "[  ms] broker > event". */
+/* All facts and deliveries since the last call, one a line: "[  ms] broker > event", with
+ * the time since then. */
 const char *sim_trace(struct sim *sim);
 
 /* Print the trace as it happens. */

@@ -29,7 +29,7 @@ static struct mesh *make_mesh(struct sim *sim, struct sim_node *node, uint32_t i
         .seeds = urls,
         .seed_count = node->seeds.len,
         .stub_only = node->stub,
-        .ping_ms = 250,
+        .ping_ms = sim->nodes.len > SIM_WATCHED_MAX ? 1000 : 250,
         .handshake_ms = 3000,
         .dial_backoff_ms = 100,
         .dial_backoff_max_ms = 1000,

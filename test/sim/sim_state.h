@@ -157,10 +157,15 @@ struct sim {
     } messages;
     struct mesh_out out;
     struct buf trace, shown;
+    uint64_t trace_from_us; /* times in the trace count from here */
     char failure[400];
 };
 
 /* ---- sim.c ---- */
+
+/* Let time pass until nobody advertises anything new: costs of links are advertised anew
+ * when they have drifted. */
+void sim_rest(struct sim *sim);
 
 /* Note the first breach of an invariant. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -59,3 +59,8 @@ def test_a_report_that_is_missing_broken_or_empty_is_a_failure(tmp_path):
     broken.write_text("<testsuites>")
     code, lines = tally(tmp_path / "none.json", broken, write_log(tmp_path))
     assert (code, lines[-1]) == (1, "0 passed, 3 failed")
+
+
+def test_a_failure_known_before_is_counted(tmp_path):
+    assert tally(write_log(tmp_path, ("OK", "")), "failed:setup-of-browser") == (
+        1, ["failed: setup-of-browser", "1 passed, 1 failed"])
