@@ -14,6 +14,7 @@
 #include "core/session.h"
 #include "core/share.h"
 #include "core/sub_index.h"
+#include "core/sys.h"
 
 /* What a fan-out must know of a session, in one place: 16 bytes, by session_id. */
 enum route_flag {
@@ -32,6 +33,7 @@ struct route {
 struct core {
     struct core_config config;
     uint64_t now_ms;
+    uint64_t started_ms;
     struct core_out *out;   /* of the step that runs, else NULL */
     struct hash_key id_key; /* for client ids, which strangers choose */
     struct map sessions;    /* by client id */
@@ -47,6 +49,7 @@ struct core {
     struct sub_index *index;
     struct shares shares;
     struct retained retained;
+    struct sys sys;
     struct wheel conn_wheel;
     struct wheel session_wheel;
     struct ack_queue acks;
@@ -56,6 +59,7 @@ struct core {
     uint64_t session_number;
     uint64_t assigned_ids;
     uint32_t conn_serial;
+    bool remote_interest;   /* another broker may want what is published here */
     struct core_stats stats; /* gauges that are counted elsewhere stay 0 */
 };
 
@@ -131,6 +135,10 @@ void retaining_apply(struct core *core, struct message *message);
 /* How many retained messages one SUBSCRIBE may bring: all of them a few times over. One
  * that names the same filter thousands of times gets no more. */
 uint64_t retaining_allowance(const struct core *core);
+
+/* Send one message as retained to a new subscription. */
+void retaining_give(struct core *core, struct session *session, struct message *message,
+                    const struct sub_entry *entry);
 
 /* Send the retained messages that match a new subscription, no more than *allowance, which
  * becomes what is left of it. */

@@ -24,6 +24,7 @@ void core_config_defaults(struct core_config *config)
     OR_DEFAULT(config->retained_max, 100000);
     OR_DEFAULT(config->retained_bytes_max, 64u * 1024 * 1024);
     OR_DEFAULT(config->sessions_max, 1000000);
+    OR_DEFAULT(config->sys_interval_s, 10);
 }
 
 static bool session_has_id(const void *entry, const void *key)
@@ -40,6 +41,9 @@ struct core *core_new(const struct core_config *config, uint64_t now_ms)
     core->config = *config;
     core_config_defaults(&core->config);
     core->now_ms = now_ms;
+    core->started_ms = now_ms;
+    core->remote_interest = true;
+    sys_init(&core->sys);
     core->id_key = (struct hash_key){ hash_mix(config->seed), hash_mix(config->seed + 1) };
     map_init(&core->sessions, session_has_id);
     shares_init(&core->shares, core->id_key);
@@ -84,6 +88,17 @@ void core_reconfigure(struct core *core, const struct core_config *config)
     core_config_defaults(&core->config);
 }
 
+void core_set_remote_interest(struct core *core, bool any)
+{
+    core->remote_interest = any;
+}
+
+void core_set_wire_bytes(struct core *core, uint64_t in, uint64_t out)
+{
+    core->stats.wire_in = in;
+    core->stats.wire_out = out;
+}
+
 void core_store(struct core *core, struct durable_op op)
 {
     op.token = core->token + 1;
@@ -101,6 +116,7 @@ static void on_tick(struct core *core)
     while ((timer = wheel_expire(&core->session_wheel, core->now_ms)))
         session_on_timer(core, list_entry(timer, struct session, timer));
     retaining_expire(core);
+    sys_on_tick(core);
 }
 
 static void on_shutdown(struct core *core)
@@ -143,6 +159,7 @@ static void on_packet(struct core *core, struct conn *conn, const struct mqtt_pa
     if (conn->state == CONN_CLOSING)
         return;
     conn->heard_ms = core->now_ms;
+    core->stats.packets_in++;
     if (conn->state == CONN_UP)
         on_packet_up(core, conn, packet);
     else if (packet->kind == MQTT_CONNECT)
@@ -215,6 +232,7 @@ static void on_conn_event(struct core *core, const struct core_event *event)
 void core_step(struct core *core, const struct core_event *event, struct core_out *out)
 {
     assert(event->now_ms >= core->now_ms);
+    uint64_t packets = out->packets;
     core->now_ms = event->now_ms;
     core->out = out;
     switch (event->kind) {
@@ -230,6 +248,7 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     case CORE_TICK: on_tick(core); break;
     case CORE_SHUTDOWN: on_shutdown(core); break;
     }
+    core->stats.packets_out += out->packets - packets;
     core->out = NULL;
 }
 
@@ -242,8 +261,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t core_deadline(const struct core *core)
 {
-    return earlier(wheel_deadline(&core->conn_wheel), earlier(wheel_deadline(&core->session_wheel),
-                                                              retained_deadline(&core->retained)));
+    uint64_t due_ms =
+        earlier(wheel_deadline(&core->conn_wheel), wheel_deadline(&core->session_wheel));
+
+    return earlier(due_ms, earlier(retained_deadline(&core->retained), core->sys.due_ms));
 }
 
 struct core_stats core_stats(const struct core *core)
@@ -252,6 +273,7 @@ struct core_stats core_stats(const struct core *core)
     struct sub_index_stats index = sub_index_stats(core->index);
 
     stats.sessions = core->sessions.count;
+    stats.packets_out += stats.messages_out;
     stats.shared_groups = core->shares.by_text.count;
     stats.subscriptions = index.subscriptions - stats.shared_groups + core->shares.members;
     stats.filters = index.filters;

@@ -137,6 +137,7 @@ struct core_out {
         VEC(uint32_t);
     } sub_ids;
     struct buf bytes;
+    uint64_t packets; /* in bytes */
     bool failed; /* out of memory: some effect is missing; shed load */
 };
 
@@ -164,6 +165,7 @@ struct core_config {
     uint32_t retained_max;         /* messages */
     uint64_t retained_bytes_max;
     uint32_t sessions_max;
+    uint32_t sys_interval_s;          /* between publications of $SYS */
 };
 
 /* Fill in what is zero. */
@@ -178,16 +180,26 @@ void core_free(struct core *core);
 /* Take new limits; sessions keep what they were promised. */
 void core_reconfigure(struct core *core, const struct core_config *config);
 
+/* Say whether other brokers may want what is published here: only while none does are
+ * publishers told that nobody has subscribed (reason 0x10). True until it is said. */
+void core_set_remote_interest(struct core *core, bool any);
+
 /* One event. Effects are appended to out. */
 void core_step(struct core *core, const struct core_event *event, struct core_out *out);
 
 /* When to send CORE_TICK at the latest, in node time; UINT64_MAX: no need. */
 uint64_t core_deadline(const struct core *core);
 
+/* Say how many bytes the transports have carried from and to clients, for $SYS. */
+void core_set_wire_bytes(struct core *core, uint64_t in, uint64_t out);
+
 /* Counters since the start and gauges of now. bytes_in and bytes_out count topics,
- * properties and payloads of messages; the transports know the rest. */
+ * properties and payloads of messages; packets of any kind; wire_* what core_set_wire_bytes
+ * said. */
 struct core_stats {
-    uint64_t connections, connections_total, sessions;
+    uint64_t connections, connections_total, sessions, sessions_expired;
+    uint64_t clients, clients_max; /* accepted and connected: now, and at most ever */
+    uint64_t packets_in, packets_out, wire_in, wire_out;
     uint64_t subscriptions, filters, subscription_bytes;
     uint64_t shared_groups; /* distinct shared subscriptions; members are in subscriptions */
     uint64_t messages_in, messages_out, messages_dropped, bytes_in, bytes_out;

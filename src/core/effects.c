@@ -38,6 +38,7 @@ void core_out_clear(struct core_out *out)
     vec_clear(&out->facts);
     vec_clear(&out->sub_ids);
     buf_clear(&out->bytes);
+    out->packets = 0;
     out->failed = false;
 }
 
@@ -99,6 +100,7 @@ void effects_packet(struct core_out *out, conn_id conn, enum mqtt_version versio
     size_t at = out->bytes.len;
 
     mqtt_encode(&out->bytes, version, packet);
+    out->packets++;
     send_bytes(out, conn, at);
 }
 

@@ -109,13 +109,13 @@ static bool within_quota(struct core *core, struct conn *conn)
 }
 
 /* Publish the message; false when memory ran out on the way, so that somebody may miss it
- * and it must not be acknowledged. */
-static bool publish_whole(struct core *core, struct message *message)
+ * and it must not be acknowledged. *ret_wanted: somebody may have subscribed to it. */
+static bool publish_whole(struct core *core, struct message *message, bool *ret_wanted)
 {
     bool failed_before = core->out->failed;
 
     core->out->failed = false;
-    publish_here(core, message);
+    *ret_wanted = publish_here(core, message) || core->remote_interest;
     bool whole = !core->out->failed;
     core->out->failed |= failed_before;
     return whole;
@@ -134,10 +134,13 @@ static void publish_acked(struct core *core, struct conn *conn, struct message *
         core->stats.messages_dropped++;
     if (conn->version != MQTT_5)
         ack.reason = REASON_SUCCESS;
-    bool well = refused || publish_whole(core, message);
+    bool wanted = true;
+    bool well = refused || publish_whole(core, message, &wanted);
+    if (!wanted && conn->version == MQTT_5)
+        ack.reason = REASON_NO_MATCHING_SUBSCRIBERS; /* [MQTT5 3.4.2.1] [MQTT5 3.5.2.1] */
     /* A PUBREC that refuses ends the exchange; all others are followed by PUBREL. Noted
      * last: a crash in between makes the client send again, and nothing is lost. */
-    if (well && message->qos == 2 && ack.reason == REASON_SUCCESS)
+    if (well && message->qos == 2 && ack.reason < 0x80)
         well = note_incoming(core, conn->session, packet_id) == ERR_OK;
     if (well) {
         ack_after(core, conn, kind, &ack, before);

@@ -96,6 +96,9 @@ void session_attach(struct core *core, struct session *session, struct conn *con
     route->flags = ROUTE_UP | (conn->packet_max == UINT32_MAX ? 0 : ROUTE_LIMITED) |
                    (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0);
     session->expiry_s = expiry_s;
+    core->stats.clients++;
+    if (core->stats.clients > core->stats.clients_max)
+        core->stats.clients_max = core->stats.clients;
     if (session->persistent && expiry_s == 0) {
         core_store(core,
                    (struct durable_op){ .kind = DURABLE_SESSION_DEL, .session = session->number });
@@ -126,6 +129,7 @@ void session_detach(struct core *core, struct session *session, enum session_wil
         outbox_rewind(session->outbox);
     }
     session->conn = NULL;
+    core->stats.clients--;
     route->conn = 0;
     route->flags = 0;
     if (will == SESSION_WILL_DISCARD)
@@ -147,6 +151,7 @@ void session_detach(struct core *core, struct session *session, enum session_wil
 void session_on_timer(struct core *core, struct session *session)
 {
     if (core->now_ms >= session->expires_ms) {
+        core->stats.sessions_expired++;
         effects_fact(core->out, (struct core_fact){ .kind = CORE_FACT_SESSION_EXPIRED },
                      session_client_id(session));
         session_end(core, session);

@@ -4,7 +4,7 @@
 #include "core/broker.h"
 #include "topic/topic.h"
 
-/* Tell the mesh if what clients here want of a filter is not what it was. Filters that
+/* Tell $SYS and the mesh if what clients here want of a filter is not what it was. Filters that
  * begin with $ are this broker's own affair. */
 static void announce(struct core *core, struct str filter, struct sub_interest before,
                      struct sub_interest after)
@@ -13,6 +13,8 @@ static void announce(struct core *core, struct str filter, struct sub_interest b
         (before.count == 0) == (after.count == 0) &&
         (after.count == 0 || (before.qos == after.qos && before.persistent == after.persistent));
 
+    if ((before.count == 0) != (after.count == 0))
+        sys_listen(core, filter, after.count > 0);
     if (same || filter.ptr[0] == '$')
         return;
     effects_interest(core->out, filter,
