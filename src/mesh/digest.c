@@ -182,7 +182,10 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     if (node && node->index == NODE_SELF) {
         if (line->tseq)
             identity_seen(mesh, line->inc, line->boot, line->tseq);
-        if (line->iinc == node->iinc && compare_interest(node, line) > 0)
+        /* A later incarnation's is a twin's, who is dealt with by its record; but with our
+         * record beside it it is a forgotten life's. */
+        bool ours = line->inc == node->inc && line->boot == node->boot;
+        if ((ours || line->iinc == node->iinc) && compare_interest(node, line) > 0)
             identity_interest_seen(mesh, line->iinc);
         if (periodic && line->inc <= node->inc)
             push_newer(mesh, link, line, node,

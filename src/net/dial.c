@@ -226,14 +226,16 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 {
     struct carrier *carrier = lws_get_opaque_user_data(wsi);
     bool gone = reason == LWS_CALLBACK_CLIENT_CLOSED;
+    /* A peer that closes before it answers is told of by the second one alone. */
+    bool failed = reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR ||
+                  reason == LWS_CALLBACK_CLOSED_CLIENT_HTTP;
 
     (void)user;
     if (reason != LWS_CALLBACK_CLIENT_RECEIVE && reason != LWS_CALLBACK_CLIENT_WRITEABLE &&
-        reason != LWS_CALLBACK_CLIENT_ESTABLISHED && !gone &&
-        reason != LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+        reason != LWS_CALLBACK_CLIENT_ESTABLISHED && !gone && !failed)
         return 0;
     if (!carrier)
-        return gone ? 0 : -1;
+        return gone || failed ? 0 : -1;
     struct net *net = carrier->net;
 
     turn_time(net);
@@ -249,7 +251,9 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
             carrier->tap = tap_open(carrier);
         handshake_begin(carrier);
     }
-    if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+    if (gone || failed)
+        lws_set_opaque_user_data(wsi, NULL);
+    if (failed)
         on_failed(carrier, wsi);
     if (gone)
         carrier_gone(carrier, "connection closed by peer");
