@@ -58,6 +58,7 @@ struct core {
     uint64_t durable_token; /* the store has come so far */
     uint64_t session_number;
     uint64_t assigned_ids;
+    uint64_t asks; /* questions so far */
     uint32_t conn_serial;
     bool remote_interest;   /* another broker may want what is published here */
     struct core_stats stats; /* gauges that are counted elsewhere stay 0 */
@@ -75,6 +76,13 @@ static inline void core_failed(struct core *core)
 /* ---- packets; conn is CONN_UP but for on_connect ---- */
 
 void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect);
+/* Let a client in whose CONNECT is well, with data that ends its authentication, if any. */
+void connect_accept(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
+                    struct str auth_data);
+
+/* Refuse a CONNECT. */
+void connect_refuse(struct core *core, struct conn *conn, uint8_t reason, struct str client_id);
+
 void on_publish(struct core *core, struct conn *conn, const struct mqtt_publish *publish);
 void on_puback(struct core *core, struct conn *conn, const struct mqtt_puback *puback);
 void on_pubrec(struct core *core, struct conn *conn, const struct mqtt_puback *pubrec);

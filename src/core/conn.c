@@ -2,6 +2,7 @@
 #include "core/conn.h"
 
 #include "core/alias.h"
+#include "core/auth.h"
 #include "core/broker.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@ void conn_free(struct conn *conn)
     if (!conn)
         return;
     alias_free(conn->aliases);
+    auth_free(conn->auth);
     free(conn);
 }
 
@@ -139,7 +141,7 @@ void conn_watch(struct core *core, struct conn *conn)
 
 void conn_on_timer(struct core *core, struct conn *conn)
 {
-    if (conn->state == CONN_WAITING) {
+    if (conn->state != CONN_UP) {
         begin_close(core, conn);
         return;
     }

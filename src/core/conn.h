@@ -7,10 +7,12 @@
 #include "core/core.h"
 
 struct alias_table;
+struct auth;
 struct session;
 
 enum conn_state {
     CONN_WAITING, /* CONNECT is awaited */
+    CONN_ASKING,  /* CONNECT is there; whether it is accepted, others decide */
     CONN_UP,      /* CONNECT was accepted; there is a session */
     CONN_CLOSING, /* CORE_SEND_CLOSE is out; nothing counts any more */
 };
@@ -18,6 +20,7 @@ enum conn_state {
 struct conn {
     struct session *session;     /* NULL unless CONN_UP */
     struct alias_table *aliases; /* or NULL */
+    struct auth *auth;           /* or NULL */
     struct timer timer;          /* until CONNECT; then the keep alive */
     uint64_t heard_ms;           /* the last packet */
     conn_id id;

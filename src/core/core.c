@@ -2,6 +2,7 @@
 #include "core/core.h"
 
 #include "base/err.h"
+#include "core/auth.h"
 #include "core/broker.h"
 
 #include <assert.h>
@@ -139,19 +140,30 @@ static void on_packet_up(struct core *core, struct conn *conn, const struct mqtt
     case MQTT_SUBSCRIBE: on_subscribe(core, conn, &packet->subscribe); return;
     case MQTT_UNSUBSCRIBE: on_unsubscribe(core, conn, &packet->unsubscribe); return;
     case MQTT_DISCONNECT: on_disconnect(core, conn, &packet->disconnect); return;
+    case MQTT_AUTH: on_auth(core, conn, &packet->auth); return;
     case MQTT_PINGREQ: { /* [MQTT-3.12.4-1] */
         struct mqtt_packet pong = { .kind = MQTT_PINGRESP };
         effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &pong);
         return;
     }
     case MQTT_CONNECT: /* a second one [MQTT-3.1.0-2] */
-    case MQTT_AUTH:    /* we have agreed on no method [MQTT-4.12.0-7] */
     case MQTT_CONNACK: /* the rest is what only a server says */
     case MQTT_SUBACK:
     case MQTT_UNSUBACK:
     case MQTT_PINGRESP: break;
     }
     conn_close(core, conn, REASON_PROTOCOL_ERROR);
+}
+
+/* A packet of a client that waits to come in. [MQTT-3.1.2-30] */
+static void on_packet_asking(struct core *core, struct conn *conn, const struct mqtt_packet *packet)
+{
+    if (packet->kind == MQTT_AUTH)
+        on_auth(core, conn, &packet->auth);
+    else if (packet->kind == MQTT_DISCONNECT)
+        conn_close_quietly(core, conn, packet->disconnect.reason, false);
+    else
+        connect_refuse(core, conn, REASON_PROTOCOL_ERROR, (struct str){ NULL, 0 });
 }
 
 static void on_packet(struct core *core, struct conn *conn, const struct mqtt_packet *packet)
@@ -162,6 +174,8 @@ static void on_packet(struct core *core, struct conn *conn, const struct mqtt_pa
     core->stats.packets_in++;
     if (conn->state == CONN_UP)
         on_packet_up(core, conn, packet);
+    else if (conn->state == CONN_ASKING)
+        on_packet_asking(core, conn, packet);
     else if (packet->kind == MQTT_CONNECT)
         on_connect(core, conn, &packet->connect);
     else
@@ -223,6 +237,8 @@ static void on_conn_event(struct core *core, const struct core_event *event)
         conn->heard_ms = core->now_ms;
     else if (event->kind == CORE_BAD)
         on_bad(core, conn, event->err);
+    else if (event->kind == CORE_ANSWER)
+        on_answer(core, conn, event->answer);
     else if (event->kind == CORE_CLOSED)
         conn_closed(core, conn);
     else
@@ -241,6 +257,7 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     case CORE_HEARD:
     case CORE_BAD:
     case CORE_CLOSED:
+    case CORE_ANSWER:
     case CORE_CONGESTED:
     case CORE_DRAINED: on_conn_event(core, event); break;
     case CORE_REMOTE: on_remote(core, event->message); break;

@@ -37,9 +37,23 @@ enum core_event_kind {
     CORE_CONGESTED, /* the connection's out-queue is over its limit: send it nothing more */
     CORE_DRAINED,   /* ... is below it again */
     CORE_REMOTE,    /* publish: a message came over the mesh for local subscribers */
+    CORE_ANSWER,    /* answer: to a question of ours */
     CORE_DURABLE,   /* token: everything up to it is durable */
     CORE_TICK,      /* time has passed */
     CORE_SHUTDOWN,  /* say goodbye to every client with reason 0x8B and close */
+};
+
+enum core_verdict {
+    CORE_ALLOW,    /* data, if any, goes along */
+    CORE_DENY,     /* for reason; 0: not authorized */
+    CORE_CONTINUE, /* the client must say more; only where there is a method */
+};
+
+struct core_answer {
+    uint64_t ask; /* of the core_ask that is answered */
+    enum core_verdict verdict;
+    uint8_t reason;
+    struct str data; /* authentication data for the client; borrowed */
 };
 
 struct core_event {
@@ -52,6 +66,7 @@ struct core_event {
         const struct mqtt_packet *packet;
         int err;
         uint64_t token;
+        const struct core_answer *answer;
         struct message *message; /* CORE_REMOTE: borrowed; the core takes references */
     };
 };
@@ -91,6 +106,36 @@ struct core_interest {
     bool wanted;      /* false: nobody any more */
     bool persistent;  /* a session that outlives its connection wants it */
     uint8_t qos;      /* the highest granted */
+};
+
+enum core_ask_kind {
+    CORE_ASK_AUTH, /* is the client who it says it is? */
+};
+
+enum core_ask_stage {
+    CORE_ASK_CONNECT,  /* the client comes in, with user name, password, or a method */
+    CORE_ASK_CONTINUE, /* it says more, as was asked of it */
+    CORE_ASK_AGAIN,    /* connected, it authenticates once more */
+};
+
+/* A run of core_out.bytes. */
+struct core_text {
+    uint32_t at, len;
+};
+
+/* A question to whoever decides. One answer is awaited, at any later time; none comes for a
+ * connection that has gone. A client that waits to come in is paused: the caller hands in
+ * nothing of it before CORE_SEND_RESUME, as what it says beside AUTH and DISCONNECT then
+ * ends the connection. */
+struct core_ask {
+    uint64_t ask; /* names the question; never 0 */
+    conn_id conn;
+    enum core_ask_kind kind;
+    enum core_ask_stage stage;
+    struct core_text client_id; /* as the client gave it: may be empty */
+    struct core_text username, password;
+    bool has_username, has_password;
+    struct core_text method, data; /* of enhanced authentication; else empty */
 };
 
 /* For the log and the counters of a person: what happened to a client. */
@@ -134,11 +179,14 @@ struct core_out {
         VEC(struct core_fact);
     } facts;
     struct {
+        VEC(struct core_ask);
+    } asks;
+    struct {
         VEC(uint32_t);
     } sub_ids;
     struct buf bytes;
     uint64_t packets; /* in bytes */
-    bool failed; /* out of memory: some effect is missing; shed load */
+    bool failed;      /* out of memory: some effect is missing; shed load */
 };
 
 /* Drop all effects and give their references back; keep the memory. */
@@ -153,6 +201,8 @@ void core_out_finish(struct core_out *out);
 struct core_config {
     uint64_t seed;       /* secret: hashes, assigned client ids */
     bool deny_anonymous; /* refuse CONNECT without credentials (authentication itself: auth) */
+    bool ask_passwords;  /* CORE_ASK_AUTH about each user name and password; else all are well */
+    bool ask_methods;    /* ... and in enhanced authentication; else that is refused */
     uint32_t packet_bytes_max;     /* announced as Maximum Packet Size */
     uint16_t receive_max;          /* QoS 1/2 publishes a client may have in flight to us */
     uint16_t inflight_max;         /* ... and we to a client, whatever it allows */
@@ -165,7 +215,7 @@ struct core_config {
     uint32_t retained_max;         /* messages */
     uint64_t retained_bytes_max;
     uint32_t sessions_max;
-    uint32_t sys_interval_s;          /* between publications of $SYS */
+    uint32_t sys_interval_s; /* between publications of $SYS */
 };
 
 /* Fill in what is zero. */

@@ -2,6 +2,7 @@
 /* CONNECT: who may come in, under which name, with which session. [MQTT5 3.1] */
 #include "base/err.h"
 #include "core/alias.h"
+#include "core/auth.h"
 #include "core/broker.h"
 #include "core/reserved.h"
 #include "core/will.h"
@@ -31,7 +32,8 @@ static struct str assign_id(struct core *core, char text[ASSIGNED_ID_SIZE])
 /* May this client come in? REASON_SUCCESS if so. */
 static uint8_t judge(const struct core *core, const struct mqtt_connect *connect)
 {
-    if (connect->version == MQTT_5 && props_has(&connect->props, PROP_AUTHENTICATION_METHOD))
+    if (connect->version == MQTT_5 && props_has(&connect->props, PROP_AUTHENTICATION_METHOD) &&
+        !core->config.ask_methods)
         return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT-4.12.0-1] */
     /* 3.1 asks for a name, 3.1.1 for one that a kept session is found by. [MQTT-3.1.3-8] */
     if (connect->client_id.len == 0 && connect->version == MQTT_31)
@@ -46,7 +48,7 @@ static uint8_t judge(const struct core *core, const struct mqtt_connect *connect
 }
 
 /* [MQTT-3.2.2-6] [MQTT-3.2.2-7] [MQTT-3.1.4-2] */
-static void refuse(struct core *core, struct conn *conn, uint8_t reason, struct str client_id)
+void connect_refuse(struct core *core, struct conn *conn, uint8_t reason, struct str client_id)
 {
     struct mqtt_packet packet = { .kind = MQTT_CONNACK, .connack.reason = reason };
 
@@ -117,7 +119,7 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
 
 /* False: the client takes no packet as long as the answer. */
 static bool answer(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
-                   bool session_present)
+                   bool session_present, struct str auth_data)
 {
     struct mqtt_packet packet = { .kind = MQTT_CONNACK,
                                   .connack.session_present = session_present };
@@ -150,27 +152,44 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
         props->assigned_client_identifier = session_client_id(session);
         props_mark(props, PROP_ASSIGNED_CLIENT_IDENTIFIER);
     }
+    if (auth_method(conn).ptr) { /* [MQTT-4.12.0-5] */
+        props->authentication_method = auth_method(conn);
+        props_mark(props, PROP_AUTHENTICATION_METHOD);
+    }
+    if (auth_data.len) {
+        props->authentication_data = auth_data;
+        props_mark(props, PROP_AUTHENTICATION_DATA);
+    }
     return conn_answer(core, conn, &packet);
 }
 
 void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect)
 {
-    struct str id = connect->client_id;
-    char assigned[ASSIGNED_ID_SIZE];
-
     conn->version = (uint8_t)connect->version;
     describe(core, conn, connect);
     uint8_t reason = judge(core, connect);
     if (reason) {
-        refuse(core, conn, reason, id);
+        connect_refuse(core, conn, reason, connect->client_id);
         return;
     }
+    if (auth_is_needed(core, connect))
+        auth_begin(core, conn, connect);
+    else
+        connect_accept(core, conn, connect, (struct str){ NULL, 0 });
+}
+
+void connect_accept(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
+                    struct str auth_data)
+{
+    struct str id = connect->client_id;
+    char assigned[ASSIGNED_ID_SIZE];
+
     if (id.len == 0)
         id = assign_id(core, assigned);
     struct session *session = take_over(core, connect, id);
     bool present = session != NULL;
     if (!session && core->sessions.count >= core->config.sessions_max) {
-        refuse(core, conn, REASON_QUOTA_EXCEEDED, id);
+        connect_refuse(core, conn, REASON_QUOTA_EXCEEDED, id);
         return;
     }
     if (!session)
@@ -179,7 +198,7 @@ void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect 
         session && connect->has_will ? will_new(&connect->will, session->number) : NULL;
     if (!session || (connect->has_will && !will)) {
         core_failed(core);
-        refuse(core, conn, REASON_SERVER_BUSY, id);
+        connect_refuse(core, conn, REASON_SERVER_BUSY, id);
         if (session && !present)
             session_end(core, session);
         return;
@@ -189,7 +208,7 @@ void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect 
     session_attach(core, session, conn, session_expiry_s(core, connect));
     conn_watch(core, conn);
     /* [MQTT-3.2.0-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
-    if (!answer(core, conn, connect, present)) {
+    if (!answer(core, conn, connect, present, auth_data)) {
         conn_close_quietly(core, conn, REASON_PACKET_TOO_LARGE, false);
         return;
     }
