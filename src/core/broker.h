@@ -22,6 +22,7 @@ enum route_flag {
     ROUTE_CONGESTED = 2, /* nothing of QoS 0 may go */
     ROUTE_LIMITED = 4,   /* the client set a Maximum Packet Size */
     ROUTE_ALIASED = 8,   /* the client takes topic aliases */
+    ROUTE_QUEUED = 16,   /* QoS 0 waits in the outbox, which more must not overtake */
 };
 
 struct route {
@@ -101,6 +102,9 @@ void on_durable(struct core *core, uint64_t token);
  * before. Answers of one connection keep their order. [MQTT-4.6.0-2] */
 void ack_after(struct core *core, struct conn *conn, enum mqtt_kind kind,
                const struct mqtt_puback *ack, uint64_t before);
+
+/* Is the payload text where its format indicator says so? */
+bool payload_is_as_said(const struct props *props, struct str payload);
 
 /* ---- deliver.c: from messages to sends ---- */
 

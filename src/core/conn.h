@@ -52,6 +52,9 @@ void conn_close(struct core *core, struct conn *conn, uint8_t reason);
 /* The same for a client that said goodbye: it is told nothing. */
 void conn_close_quietly(struct core *core, struct conn *conn, uint8_t reason, bool with_will);
 
+/* The broker shuts down: close, and send the client where the configuration says. */
+void conn_say_goodbye(struct core *core, struct conn *conn);
+
 /* The transport is gone: detach and free. */
 void conn_closed(struct core *core, struct conn *conn);
 

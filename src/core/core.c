@@ -124,7 +124,7 @@ static void on_shutdown(struct core *core)
 {
     for (size_t id = 1; id < core->conns.len; id++) {
         if (core->conns.at[id])
-            conn_close(core, core->conns.at[id], REASON_SERVER_SHUTTING_DOWN);
+            conn_say_goodbye(core, core->conns.at[id]);
     }
 }
 

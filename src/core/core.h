@@ -40,7 +40,7 @@ enum core_event_kind {
     CORE_ANSWER,    /* answer: to a question of ours */
     CORE_DURABLE,   /* token: everything up to it is durable */
     CORE_TICK,      /* time has passed */
-    CORE_SHUTDOWN,  /* say goodbye to every client with reason 0x8B and close */
+    CORE_SHUTDOWN,  /* say goodbye to every client, with a place to go if there is one */
 };
 
 enum core_verdict {
@@ -215,6 +215,12 @@ struct core_config {
     uint32_t retained_max;         /* messages */
     uint64_t retained_bytes_max;
     uint32_t sessions_max;
+    bool queue_qos0;           /* QoS 0 waits for sessions that are away, too */
+    bool check_payload_format; /* refuse text (so its indicator says) that is no UTF-8 */
+    bool server_moved;         /* at shutdown: for good, to server_reference */
+    /* Borrowed for as long as the core lives; NULL or empty: none. */
+    const char *server_reference; /* where clients are sent at shutdown. [MQTT5 4.11] */
+    const char *response_prefix;  /* responses to a client: below this and its id. [MQTT5 4.10] */
     uint32_t sys_interval_s; /* between publications of $SYS */
 };
 

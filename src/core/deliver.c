@@ -98,17 +98,6 @@ static bool may_send(struct core *core, const struct route *route, const struct 
     return !dropped;
 }
 
-/* QoS 0 to a session that is not simply there; true if it went out. */
-static bool send_choosy(struct core *core, const struct route *route, struct message *message,
-                        const struct copy *copy)
-{
-    if (!may_send(core, route, message, copy) || !send_message(core, route->conn, message, copy))
-        return false;
-    if (route->flags & ROUTE_ALIASED)
-        use_alias(core, route->session->conn);
-    return true;
-}
-
 /* ---- the outbox's flow ---- */
 
 /* A message that waited leaves the queue, sent or not. */
@@ -196,6 +185,39 @@ static bool send_next(struct core *core, struct session *session)
     return true;
 }
 
+/* Send the QoS 0 message at next, and be done with it; false when out of memory. */
+static bool send_zero(struct core *core, struct session *session)
+{
+    struct outbox *box = session->outbox;
+    struct outbox_entry *entry = outbox_at(box, box->next);
+    uint64_t seq = box->next;
+    struct copy copy;
+
+    if (!entry_copy(core, entry, &copy))
+        return false;
+    if (entry->message->expires_ms <= core->now_ms ||
+        (session->conn->packet_max != UINT32_MAX &&
+         too_large(core, session->conn, entry->message, &copy))) {
+        skip(core, session, seq);
+    } else {
+        if (!send_message(core, session->conn->id, entry->message, &copy))
+            return false;
+        if (session->conn->alias_max)
+            use_alias(core, session->conn);
+        count_out(core, entry->message, 0, 1);
+        unqueue(core, box, entry);
+        box->next++;
+        outbox_done(box, seq);
+        if (session->persistent)
+            core_store(core, (struct durable_op){ .kind = DURABLE_QUEUE_DEL,
+                                                  .session = session->number,
+                                                  .seq = seq });
+    }
+    if (box->zeros == 0)
+        core->routes.at[session->id].flags &= (uint8_t)~ROUTE_QUEUED;
+    return true;
+}
+
 /* PUBREL again on a new connection. [MQTT-4.4.0-1] */
 static void release_next(struct core *core, struct session *session)
 {
@@ -222,7 +244,12 @@ void deliver_more(struct core *core, struct session *session)
             outbox_pass(box);
         } else if (state == OUTBOX_RECEIVED) {
             release_next(core, session);
-        } else if (conn->congested || box->inflight >= conn->window) {
+        } else if (conn->congested) {
+            return;
+        } else if (outbox_at(box, box->next)->qos == 0) {
+            if (!send_zero(core, session))
+                return;
+        } else if (box->inflight >= conn->window) {
             return; /* [MQTT-3.3.4-9] */
         } else if (box->next - box->head >= OUTBOX_IDS) {
             return; /* every identifier is in use [MQTT-2.2.1-4] */
@@ -289,6 +316,8 @@ static void enqueue(struct core *core, struct session *session, struct message *
     }
     core->stats.queued++;
     core->stats.queued_bytes += message_size(message);
+    if (copy->qos == 0)
+        core->routes.at[session->id].flags |= ROUTE_QUEUED;
     if (session->persistent)
         core_store(core,
                    (struct durable_op){
@@ -304,6 +333,23 @@ static void enqueue(struct core *core, struct session *session, struct message *
 }
 
 /* ---- the fan-out ---- */
+
+/* QoS 0 to a session that is not simply there; true if it went out. */
+static bool send_choosy(struct core *core, const struct route *route, struct message *message,
+                        const struct copy *copy)
+{
+    bool waits = !(route->flags & ROUTE_UP) || (route->flags & ROUTE_QUEUED);
+
+    if (waits && core->config.queue_qos0 && route->session->persistent) {
+        enqueue(core, route->session, message, copy);
+        return false;
+    }
+    if (!may_send(core, route, message, copy) || !send_message(core, route->conn, message, copy))
+        return false;
+    if (route->flags & ROUTE_ALIASED)
+        use_alias(core, route->session->conn);
+    return true;
+}
 
 void deliver_to(struct core *core, struct session *session, struct message *message,
                 const struct copy *copy)

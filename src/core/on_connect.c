@@ -44,6 +44,9 @@ static uint8_t judge(const struct core *core, const struct mqtt_connect *connect
         return REASON_NOT_AUTHORIZED;
     if (connect->has_will && topic_is_reserved(connect->will.topic))
         return REASON_NOT_AUTHORIZED;
+    if (connect->has_will && core->config.check_payload_format &&
+        !payload_is_as_said(&connect->will.props, connect->will.payload))
+        return REASON_PAYLOAD_FORMAT_INVALID; /* [MQTT5 3.1.3.2.3] */
     return REASON_SUCCESS;
 }
 
@@ -117,6 +120,22 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->keep_alive_s = most;
 }
 
+/* Topics below this are the client's, for responses. Empty when memory is short: the
+ * client can do without. */
+static void response_information(const struct core *core, const struct session *session,
+                                 struct buf *out)
+{
+    struct str prefix = str_from_c(core->config.response_prefix);
+
+    if (prefix.len == 0)
+        return;
+    buf_append_str(out, prefix);
+    buf_append_u8(out, '/');
+    buf_append_str(out, session_client_id(session));
+    if (out->failed)
+        buf_clear(out);
+}
+
 /* False: the client takes no packet as long as the answer. */
 static bool answer(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
                    bool session_present, struct str auth_data)
@@ -126,6 +145,7 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
     struct props *props = &packet.connack.props;
     const struct props *asked = &connect->props;
     const struct session *session = conn->session;
+    struct buf response = { 0 };
 
     props->shared_subscription_available = 1;
     props_mark(props, PROP_SHARED_SUBSCRIPTION_AVAILABLE);
@@ -160,7 +180,15 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
         props->authentication_data = auth_data;
         props_mark(props, PROP_AUTHENTICATION_DATA);
     }
-    return conn_answer(core, conn, &packet);
+    if (props_has(asked, PROP_REQUEST_RESPONSE_INFORMATION) && asked->request_response_information)
+        response_information(core, session, &response);
+    if (response.len) { /* [MQTT-3.1.2-28] */
+        props->response_information = buf_str(&response);
+        props_mark(props, PROP_RESPONSE_INFORMATION);
+    }
+    bool fits = conn_answer(core, conn, &packet);
+    buf_finish(&response);
+    return fits;
 }
 
 void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect)

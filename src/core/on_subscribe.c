@@ -87,6 +87,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
     struct buf reasons = { 0 }, marks = { 0 };
     struct mqtt_sub_options options;
     struct str list = subscribe->list, filter;
+    uint8_t refused = REASON_SUCCESS;
     bool send;
 
     while (mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options)) {
@@ -95,6 +96,8 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
             conn_close(core, conn, REASON_PROTOCOL_ERROR);
             goto out;
         }
+        if (reason >= 0x80 && !refused)
+            refused = reason;
         if (reason >= 0x80 && conn->version != MQTT_5)
             reason = REASON_UNSPECIFIED_ERROR; /* [MQTT-3.9.3-2] of 3.1.1 */
         buf_append_u8(&reasons, reason);
@@ -106,6 +109,8 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         goto out;
     }
     packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
+    if (conn->problem_info)                    /* [MQTT-3.1.2-29] */
+        conn_explain(conn, refused, &packet.suback.props);
     if (conn_answer(core, conn, &packet))
         send_retained(core, conn, subscribe, &marks);
     else

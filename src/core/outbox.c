@@ -69,6 +69,7 @@ int outbox_push(struct outbox *box, struct message *message, const struct copy *
     *outbox_at(box, box->tail++) = entry;
     box->waiting_bytes += message_size(message);
     box->shared += entry.share != 0;
+    box->zeros += entry.qos == 0;
     return ERR_OK;
 }
 
@@ -89,6 +90,7 @@ static void close_entry(struct outbox *box, struct outbox_entry *entry)
 {
     outbox_entry_release(entry);
     entry->state = OUTBOX_DONE;
+    box->zeros -= entry->qos == 0;
     box->shared -= entry->share != 0;
     entry->share = 0;
 }

@@ -46,6 +46,7 @@ struct outbox {
     uint64_t head, next, fresh, tail;
     uint64_t waiting_bytes; /* of messages from fresh on */
     uint32_t holes;         /* from fresh on: messages that were withdrawn */
+    uint32_t zeros;         /* messages of QoS 0 that wait */
     uint32_t shared;        /* messages that came by a share and are not done */
 };
 

@@ -94,7 +94,8 @@ void session_attach(struct core *core, struct session *session, struct conn *con
     conn->session = session;
     route->conn = conn->id;
     route->flags = ROUTE_UP | (conn->packet_max == UINT32_MAX ? 0 : ROUTE_LIMITED) |
-                   (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0);
+                   (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0) |
+                   (session->outbox && session->outbox->zeros ? ROUTE_QUEUED : 0);
     session->expiry_s = expiry_s;
     core->stats.clients++;
     if (core->stats.clients > core->stats.clients_max)

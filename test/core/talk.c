@@ -115,6 +115,8 @@ static void write_packet(struct talk *talk, conn_id conn, const struct mqtt_pack
         buf_printf(text, " %u", packet->suback.packet_id);
         for (size_t i = 0; i < packet->suback.reasons.len; i++)
             buf_printf(text, " %02x", (uint8_t)packet->suback.reasons.ptr[i]);
+        if (props_has(&packet->suback.props, PROP_REASON_STRING))
+            buf_printf(text, " \"%.*s\"", STR_ARG(packet->suback.props.reason_string));
     } else if (packet->kind == MQTT_DISCONNECT) {
         buf_printf(text, " %02x", packet->disconnect.reason);
         if (props_has(&packet->disconnect.props, PROP_SERVER_REFERENCE))

@@ -113,6 +113,7 @@ static void say_something(struct talk *t, struct rand *rand, conn_id conn)
 static struct talk *converse(uint64_t seed, int turns)
 {
     struct talk *t = talk_new(&(struct core_config){ .queue_messages_max = 5,
+                                                     .queue_qos0 = seed % 2,
                                                      .inflight_max = 3,
                                                      .retained_max = 4,
                                                      .receive_max = 4,
