@@ -144,8 +144,10 @@ void dial_seed(struct net *net, uint32_t seed)
     struct carrier *carrier = carrier_new(net, seed);
     struct dial *dial = carrier ? calloc(1, sizeof *dial) : NULL;
 
-    if (!carrier)
-        return; /* the mesh's own timer dials again */
+    if (!carrier) {
+        net->dials_lost = true; /* answered by dial_tell_lost */
+        return;
+    }
     if (!dial) {
         carrier_end(carrier, "out of memory");
         return;
@@ -166,6 +168,33 @@ void dial_seed(struct net *net, uint32_t seed)
         carrier_end(carrier, "name not found: %s (%s)", dial->host, uv_strerror(err));
     else
         dial->looking = true;
+}
+
+static bool has_carrier(const struct net *net, uint32_t seed)
+{
+    list_each (&net->all_carriers, node) {
+        if (list_entry(node, struct carrier, all)->seed == seed)
+            return true;
+    }
+    return false;
+}
+
+bool dial_tell_lost(struct net *net)
+{
+    struct mesh_event event = { .kind = MESH_DIAL_FAILED,
+                                .now_ms = net->now_ms,
+                                .now_us = net->now_us,
+                                .text = STR("out of memory") };
+
+    if (!net->dials_lost)
+        return false;
+    net->dials_lost = false;
+    /* The mesh knows which it waits for: the answer for any other seed means nothing to it. */
+    for (; event.seed < net->config.seed_count; event.seed++) {
+        if (!has_carrier(net, event.seed))
+            node_on_link(net->node, &event, &net->out);
+    }
+    return true;
 }
 
 bool dial_again(struct carrier *carrier)
