@@ -173,6 +173,8 @@ static void unsubscribe(struct run *run, int who)
     talk_unsubscribe(run->talk, run->model.clients[who].conn, model_filters[filter]);
 }
 
+/* One identifier for all: each is a new message once the one before is answered.
+ * [MQTT-4.3.2-5] */
 static void publish(struct run *run, int who)
 {
     const struct model_client *client = &run->model.clients[who];

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+/* [MQTT-4.5.0-1] [MQTT-3.3.2-3] */
 START_TEST(what_is_published_reaches_who_wants_it_once)
 {
     struct talk *t = talk_new(NULL);

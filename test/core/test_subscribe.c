@@ -3,7 +3,7 @@
 
 #include "talk.h"
 
-/* [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-2] */
+/* [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-2] [MQTT-2.2.1-6] [MQTT-3.2.2-10] */
 START_TEST(each_entry_has_its_reason)
 {
     struct talk *t = talk_new(NULL);
@@ -58,6 +58,7 @@ START_TEST(a_subscription_again_replaces_the_first)
 END_TEST
 
 /* [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-6] [MQTT-3.11.3-1] */
+/* [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.11.3-2] */
 START_TEST(who_unsubscribes_gets_nothing_more)
 {
     struct talk *t = talk_new(NULL);
