@@ -36,8 +36,8 @@ setup_for_tests()
 {
     ./dev setup build test || return 1
     ! want browser || ./dev setup browser || unready="$unready failed:setup-of-browser"
-    # Where containers cannot be had, their tests say so and are skipped.
-    ! want container || ./dev setup container || true
+    # Where containers cannot be had, or by whom, their tests say so and are skipped.
+    ! want container || [ "$(id -u)" -ne 0 ] || ./dev setup container || true
 }
 
 run_meson()

@@ -164,8 +164,10 @@ void turn_timer(uv_timer_t *timer)
 
     net->timer_due_ms = UINT64_MAX;
     turn_time(net);
-    if (node_deadline(net->node) <= net->now_ms)
+    if (node_deadline(net->node) <= net->now_ms) {
+        core_set_wire_bytes(node_core(net->node), net->stats.bytes_in, net->stats.bytes_out);
         node_tick(net->node, net->now_ms, net->now_us, &net->out);
+    }
     stream_expire(net);
     carrier_expire(net);
     net_settle(net);
