@@ -103,7 +103,7 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                                   256 * MIB, "17MiB", "bytes", RESTART,
                                                   "the largest WebSocket frame that is read" },
     [CONFIG_LIMITS_HTTP_HEADER_BYTES_MAX] = { "limits.http_header_bytes_max", CONFIG_NUMBER,
-                                              AT(limits.http_header_bytes_max), KIB, 64 * KIB,
+                                              AT(limits.http_header_bytes_max), KIB, 32 * KIB,
                                               "8KiB", "bytes", RESTART,
                                               "the header of an HTTP request" },
     [CONFIG_LIMITS_HTTP_BODY_BYTES_MAX] = { "limits.http_body_bytes_max", CONFIG_NUMBER,

@@ -11,6 +11,7 @@
 enum {
     ROUNDS_MAX = 16, /* of flushing and what follows from it, before the loop runs on */
     COARSE_MS = 100, /* how exactly closings and handshakes meet their deadlines */
+    STOP_MS = 4000,  /* the end takes no longer, however long a closing may */
 };
 
 void turn_time(struct net *net)
@@ -92,7 +93,8 @@ void turn_shutdown(struct net *net)
         return;
     turn_time(net);
     net->phase = NET_STOPPING;
-    net->stop_due_ms = net->now_ms + net->config.close_wait_ms;
+    net->stop_due_ms =
+        net->now_ms + (net->config.close_wait_ms < STOP_MS ? net->config.close_wait_ms : STOP_MS);
     listener_close_all(net);
     node_shutdown(net->node, net->now_ms, net->now_us, &net->out);
     net_settle(net);
