@@ -32,15 +32,17 @@ static struct str assign_id(struct core *core, char text[ASSIGNED_ID_SIZE])
 /* May this client come in? REASON_SUCCESS if so. */
 static uint8_t judge(const struct core *core, const struct mqtt_connect *connect)
 {
-    if (connect->version == MQTT_5 && props_has(&connect->props, PROP_AUTHENTICATION_METHOD) &&
-        !core->config.ask_methods)
+    bool method =
+        connect->version == MQTT_5 && props_has(&connect->props, PROP_AUTHENTICATION_METHOD);
+
+    if (method && !core->config.ask_methods)
         return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT-4.12.0-1] */
     /* 3.1 asks for a name, 3.1.1 for one that a kept session is found by. [MQTT-3.1.3-8] */
     if (connect->client_id.len == 0 && connect->version == MQTT_31)
         return REASON_CLIENT_IDENTIFIER_NOT_VALID;
     if (connect->client_id.len == 0 && connect->version == MQTT_311 && !connect->clean_start)
         return REASON_CLIENT_IDENTIFIER_NOT_VALID;
-    if (core->config.deny_anonymous && !connect->has_username && !connect->has_password)
+    if (core->config.deny_anonymous && !method && !connect->has_username && !connect->has_password)
         return REASON_NOT_AUTHORIZED;
     if (connect->has_will && topic_is_reserved(connect->will.topic))
         return REASON_NOT_AUTHORIZED;

@@ -193,8 +193,22 @@ START_TEST(a_takeover_waits_for_the_answer)
 }
 END_TEST
 
+START_TEST(who_brings_a_method_is_not_nobody)
+{
+    struct talk *t = talk_new(&(struct core_config){ .deny_anonymous = true, .ask_methods = true });
+
+    CONNECT(t, 1, "a", .method = "M");
+    TALK_EXPECT(t, "1 pause\n1 ask 1 connect [a] [] [] [M] []\n");
+    CONNECT(t, 2, "b", .username = "u"); /* of passwords nobody is asked here */
+    CONNECT(t, 3, "c");
+    TALK_EXPECT(t, "2 CONNACK 00\n3 CONNACK 87\n3 close\n");
+    talk_free(t);
+}
+END_TEST
+
 UNIT_MAIN("core/auth", user_name_and_password_are_asked_about,
           what_is_not_awaited_any_more_is_ignored, who_gets_no_answer_does_not_wait_for_ever,
           an_exchange_ends_with_connack, a_method_that_nobody_knows_is_refused,
           a_connected_client_authenticates_again, an_exchange_out_of_turn_ends_the_connection,
-          nothing_but_auth_and_disconnect_comes_before_connack, a_takeover_waits_for_the_answer)
+          nothing_but_auth_and_disconnect_comes_before_connack, a_takeover_waits_for_the_answer,
+          who_brings_a_method_is_not_nobody)

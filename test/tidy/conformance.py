@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say for each numbered statement of MQTT 5.0 that concerns a server where it is applied and
 which tests hold us to it, as docs/CONFORMANCE.md. Exits 1 when a statement has neither a
-test nor a written reason, or the page is not what it should be.
+test nor a written reason; only notes when the page is out of date.
 
     conformance.py [ROOT]            compare
     conformance.py --write [ROOT]    write the page
@@ -92,7 +92,7 @@ def main(arguments):
     if write:
         target.write_text(text)
     elif not target.exists() or target.read_text() != text:
-        bad.append("docs/CONFORMANCE.md is out of date: run test/tidy/conformance.py --write")
+        print("note: docs/CONFORMANCE.md is out of date: run test/tidy/conformance.py --write")
     for line in bad:
         print(line)
     print(f"{len(known)} statements, {len(bad)} bad")
