@@ -185,19 +185,12 @@ static int on_upgrade(struct lws *wsi, const char *to)
     return 1;
 }
 
-static void forget_listener(struct lws *wsi)
-{
-    struct listener *listener = lws_get_opaque_user_data(wsi);
-
-    if (listener)
-        listener->connections--;
-    lws_set_opaque_user_data(wsi, NULL);
-}
-
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t len)
 {
     /* Most of libwebsockets' reasons do not concern us: a chain, not a switch over 90. */
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return web_secure(in, user);
     if (reason == LWS_CALLBACK_HTTP)
         return on_request(wsi, user, in);
     if (reason == LWS_CALLBACK_HTTP_BODY)
@@ -209,7 +202,7 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
         return on_upgrade(wsi, in);
     if (reason == LWS_CALLBACK_WSI_DESTROY)
-        forget_listener(wsi);
+        web_leave(wsi);
     if (reason == LWS_CALLBACK_CLOSED_HTTP || reason == LWS_CALLBACK_HTTP_DROP_PROTOCOL)
         exchange_finish(user);
     return 0;

@@ -4,7 +4,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "net/secure.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 #include "net/turn.h"
 #include "net/web.h"
 
@@ -89,6 +91,21 @@ static bool refuse_one(struct listener *listener)
     return fd >= 0;
 }
 
+static void admit(const struct arrival *arrival)
+{
+    struct listener *listener = arrival->listener;
+
+    switch (listener->config->kind) {
+    case LISTENER_MQTT:
+        if (listener->tls)
+            secure_accept(listener->net, arrival);
+        else
+            tcp_accept(listener->net, arrival);
+        return;
+    case LISTENER_WEB: web_accept(listener->net->web, arrival); return;
+    }
+}
+
 static void serve(struct listener *listener, int fd)
 {
     const struct listener_config *config = listener->config;
@@ -99,10 +116,7 @@ static void serve(struct listener *listener, int fd)
         return;
     }
     listener->net->stats.accepted++;
-    switch (config->kind) {
-    case LISTENER_MQTT: tcp_accept(listener->net, listener, fd); break;
-    case LISTENER_WEB: web_accept(listener->net->web, listener, fd); break;
-    }
+    admit(&(struct arrival){ .listener = listener, .fd = fd });
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -159,6 +173,27 @@ static int bind_socket(const struct addrinfo *info)
     return -1;
 }
 
+const char *listener_name(const struct listener *listener)
+{
+    return listener->config->name ? listener->config->name : "-";
+}
+
+/* Load what TLS needs, where it is asked for. */
+static int prepare_tls(struct listener *listener, struct buf *errors)
+{
+    const struct listener_config *config = listener->config;
+
+    if (!config->tls)
+        return ERR_OK;
+    listener->tls = tls_new(config->tls, config->kind == LISTENER_MQTT ? TLS_MQTT : TLS_WEB,
+                            listener_name(listener), errors);
+    if (!listener->tls)
+        return ERR_IO;
+    if (config->kind != LISTENER_MQTT)
+        listener->vhost = web_host(listener->net->web, listener);
+    return config->kind == LISTENER_MQTT || listener->vhost ? ERR_OK : ERR_NOMEM;
+}
+
 int listener_open(struct net *net, struct listener *listener, const struct listener_config *config,
                   struct buf *errors)
 {
@@ -183,18 +218,30 @@ int listener_open(struct net *net, struct listener *listener, const struct liste
         return complain(errors, host, config->port, strerror(err));
     if (getsockname(listener->fd, (struct sockaddr *)&address, &len) == 0)
         address_text((struct sockaddr *)&address, len, listener->address, sizeof listener->address);
+    err = prepare_tls(listener, errors);
+    if (err) {
+        close(listener->fd);
+        return err;
+    }
     uv_poll_init(&net->loop, &listener->poll, listener->fd);
     listener->poll.data = listener;
     listener->open = true;
     uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
-    log_info("listener.open", "protocol=%s address=%s",
-             config->kind == LISTENER_MQTT ? "mqtt" : "web", listener->address);
+    log_info("listener.open", "name=%s protocol=%s tls=%s address=%s", listener_name(listener),
+             config->kind == LISTENER_MQTT ? "mqtt" : "web", listener->tls ? "yes" : "no",
+             listener->address);
     return ERR_OK;
+}
+
+void listener_finish_all(struct net *net)
+{
+    for (size_t i = 0; net->listeners && i < net->config.listener_count; i++)
+        tls_free(net->listeners[i].tls);
 }
 
 void listener_close_all(struct net *net)
 {
-    for (size_t i = 0; i < net->config.listener_count; i++) {
+    for (size_t i = 0; net->listeners && i < net->config.listener_count; i++) {
         struct listener *listener = &net->listeners[i];
         if (!listener->open)
             continue;

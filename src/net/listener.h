@@ -9,6 +9,9 @@
 
 enum { LISTENER_ADDRESS_MAX = 64 };
 
+struct tls;
+struct lws_vhost;
+
 struct listener {
     struct net *net;
     const struct listener_config *config;
@@ -16,15 +19,30 @@ struct listener {
     int fd;
     bool open;
     uint32_t connections;
+    struct tls *tls;                    /* NULL: none */
+    struct lws_vhost *vhost;            /* of libwebsockets, with this listener's TLS; NULL: none */
     char address[LISTENER_ADDRESS_MAX]; /* where it really listens */
+};
+
+/* A socket on its way to what serves it. */
+struct arrival {
+    struct listener *listener;
+    int fd;
+    char source[LISTENER_ADDRESS_MAX]; /* where a proxy says that it comes from; "": no proxy */
 };
 
 /* Bind and accept from now on. ERR_OK, or ERR_IO and a line about it in errors. */
 int listener_open(struct net *net, struct listener *listener, const struct listener_config *config,
                   struct buf *errors);
 
+/* The name for the log. */
+const char *listener_name(const struct listener *listener);
+
 /* Stop accepting everywhere; accepted connections stay. */
 void listener_close_all(struct net *net);
+
+/* Free what they hold; after the streams and the web. */
+void listener_finish_all(struct net *net);
 
 /* The address of a socket's peer, "127.0.0.1:4711", or "-". */
 void listener_peer(int fd, char *out, size_t size);

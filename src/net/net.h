@@ -21,11 +21,35 @@ struct uv_loop_s;
 /* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh. */
 enum listener_kind { LISTENER_MQTT, LISTENER_WEB };
 
+/* Does a client show a certificate? optional: one that is shown must be good. */
+enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
+
+/* PEM files: the certificate with the chain behind it, and its key. */
+struct tls_certificate {
+    const char *certificate_file;
+    const char *key_file;
+};
+
+/* How a listener speaks TLS. */
+struct tls_config {
+    const struct tls_certificate *certificates; /* by SNI; the first where no name fits */
+    size_t certificate_count;
+    const char *ca_file;      /* signs clients' certificates; NULL: none */
+    const char *crl_file;     /* which of them count no more; NULL: none */
+    const char *ciphers;      /* of TLS 1.2, as OpenSSL names them; NULL: its default */
+    const char *ciphersuites; /* of TLS 1.3, likewise */
+    bool tls_13_only;
+    enum tls_client client;
+    bool username; /* a client's certificate says its user name */
+};
+
 struct listener_config {
+    const char *name; /* for the log; NULL: "-" */
     const char *host; /* numeric address or name; NULL: 127.0.0.1 */
     uint16_t port;    /* 0: any free one, see net_addresses */
     enum listener_kind kind;
-    uint32_t connections_max; /* 0: no limit but that of open files */
+    const struct tls_config *tls; /* NULL: none */
+    uint32_t connections_max;     /* 0: no limit but that of open files */
 };
 
 /* ---- HTTP ---- */
@@ -115,6 +139,11 @@ int net_listen(struct net *net, struct buf *errors);
 
 /* Where listener i really listens, "127.0.0.1:34567"; empty when it does not. Borrowed. */
 struct str net_address(const struct net *net, size_t i);
+
+/* Read the certificates, keys, CAs and CRLs of all listeners again, for connections that
+ * come from now on; those that stand are not touched. What cannot be used leaves the
+ * listener as it was, is in the log, and makes it ERR_IO. */
+int net_tls_reload(struct net *net);
 
 /* Run until net_stop has done its work. */
 void net_run(struct net *net);

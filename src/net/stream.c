@@ -85,6 +85,17 @@ static void refuse_link(struct stream *stream, const struct mqtt_connect *connec
     stream_close(stream);
 }
 
+/* Who a client is, its certificate says where that is asked for. */
+static void vouch(const struct stream *stream, struct mqtt_connect *connect)
+{
+    struct str name = stream->transport->username ? stream->transport->username(stream) : STR("");
+
+    if (name.len == 0)
+        return;
+    connect->has_username = true;
+    connect->username = name;
+}
+
 /* Many small packets may ask for a great many deliveries: carry them out before they pile
  * up, so that limits are felt in time. False: the stream is closed or gone. */
 static bool keep_small(struct stream *stream)
@@ -120,6 +131,7 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
             refuse_link(stream, &packet.connect);
             return false;
         }
+        vouch(stream, &packet.connect);
     }
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);

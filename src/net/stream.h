@@ -29,6 +29,9 @@ struct transport {
     void (*abort)(struct stream *stream);
     /* Where the peer is, "127.0.0.1:4711". */
     void (*peer)(const struct stream *stream, char *out, size_t size);
+    /* The user name that the transport vouches for, instead of what CONNECT says; an empty
+     * one: none. NULL: it never does. */
+    struct str (*username)(const struct stream *stream);
     bool framed; /* each packet goes out in a WebSocket frame of its own */
 };
 

@@ -5,6 +5,7 @@
 #include "net/carrier.h"
 #include "net/carry.h"
 #include "net/listener.h"
+#include "net/secure.h"
 #include "net/stream.h"
 #include "net/web.h"
 
@@ -122,7 +123,8 @@ void turn_schedule(struct net *net)
 
     if (!list_empty(&net->closing) || carrier_any_waiting(net))
         earlier(&due, net->now_ms + COARSE_MS);
-    if (net->unfinished || !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers))
+    if (net->unfinished || !list_empty(&net->unread) || !list_empty(&net->dirty) ||
+        !list_empty(&net->dirty_carriers))
         due = net->now_ms;
     if (net->phase == NET_STOPPING)
         earlier(&due, net->stop_due_ms);
@@ -166,6 +168,7 @@ void turn_timer(uv_timer_t *timer)
     turn_time(net);
     if (node_deadline(net->node) <= net->now_ms)
         node_tick(net->node, net->now_ms, net->now_us, &net->out);
+    secure_read_on(net);
     stream_expire(net);
     carrier_expire(net);
     net_settle(net);

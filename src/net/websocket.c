@@ -67,7 +67,7 @@ static void websocket_abort(struct stream *stream)
 
 static void websocket_peer(const struct stream *stream, char *out, size_t size)
 {
-    listener_peer(lws_get_socket_fd(websocket_of(stream)->wsi), out, size);
+    web_peer(websocket_of(stream)->wsi, out, size);
 }
 
 static int refuse(struct lws *wsi, enum lws_close_status status)
