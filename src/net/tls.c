@@ -20,7 +20,7 @@ struct tls {
 
 const char *tls_reason(const SSL *ssl, char *out, size_t size)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
     long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
 
     if (verdict != X509_V_OK)

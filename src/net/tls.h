@@ -36,5 +36,5 @@ void tls_lend(struct tls *tls, SSL_CTX *shell);
  * ERR_INVALID when there is no usable name in it, ERR_NOMEM. */
 int tls_username(const struct tls *tls, const SSL *ssl, char **ret_name);
 
-/* In words, why the last call of OpenSSL failed. Static or in out. */
+/* In words, why a call of OpenSSL failed. Static or in out. */
 const char *tls_reason(const SSL *ssl, char *out, size_t size);
