@@ -26,6 +26,8 @@ static const struct config_field listener_fields[] = {
       "mqtt|mesh|pages|api", true, "what may be asked for" },
     { "connections_max", CONFIG_NUMBER, OF(config_listener, connections_max), 1, 10000000, "100000",
       "", true, "connections at once" },
+    { "mode", CONFIG_TEXT, OF(config_listener, mode), 3, 4, "0660", "", true,
+      "who may connect to a unix socket: the mode of its file" },
     { "origins", CONFIG_TEXTS, OF(config_listener, origins), 0, 64, "", "", true,
       "pages whose scripts may connect by WebSocket; empty: all" },
 };

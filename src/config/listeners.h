@@ -50,6 +50,7 @@ struct config_tls {
 
 struct config_listener {
     char *name, *address;
+    char *mode;        /* of a unix socket's file, in octal */
     uint32_t protocol; /* enum config_protocol */
     uint32_t serve;    /* enum config_serve, or-ed */
     uint32_t connections_max;

@@ -112,6 +112,10 @@ void config_listeners_check(const struct config *config, struct config_report *r
             config_report_error(report,
                                 "%slisteners[%zu].serve: a listener for mqtt serves \"mqtt\"",
                                 listener->where, i);
+        if (strspn(listener->mode, "01234567") != strlen(listener->mode))
+            config_report_error(report,
+                                "%slisteners[%zu].mode: found \"%s\", allowed: like \"0660\"",
+                                listener->where, i, listener->mode);
         if (listener->serve == 0)
             config_report_error(report, "%slisteners[%zu].serve: nothing is served",
                                 listener->where, i);

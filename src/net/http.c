@@ -65,6 +65,17 @@ static bool path_fits(const struct http_route *route, struct str path)
     return str_equal(pattern, path);
 }
 
+/* Pages, or the API: what does this listener answer? Being asked how one is, always. */
+static bool is_served(struct lws *wsi, struct str path)
+{
+    const struct visitor *visitor = web_visitor(wsi);
+    bool api = str_starts_with(path, STR("/api/"));
+
+    if (str_equal(path, STR("/healthz")) || str_equal(path, STR("/readyz")))
+        return true;
+    return visitor && listener_serves(visitor->listener, api ? SERVE_API : SERVE_PAGES);
+}
+
 /* Let a route's handler answer; 404 where no path fits, 405 where only the method does not. */
 static void answer(struct lws *wsi, struct http_exchange *exchange)
 {
@@ -80,7 +91,7 @@ static void answer(struct lws *wsi, struct http_exchange *exchange)
     struct http_response *response = &exchange->response;
 
     *response = (struct http_response){ .status = 404, .content_type = "text/plain" };
-    for (size_t i = 0; i < config->route_count; i++) {
+    for (size_t i = 0; i < config->route_count && is_served(wsi, request.path); i++) {
         const struct http_route *route = &config->routes[i];
         if (!path_fits(route, request.path))
             continue;

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "net/bind.h"
 #include "net/secure.h"
 #include "net/tcp.h"
 #include "net/tls.h"
@@ -12,25 +13,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, ACCEPTS_MAX = 128, WARN_EVERY_MS = 1000 };
-
-static void address_text(const struct sockaddr *address, socklen_t len, char *out, size_t size)
-{
-    char host[INET6_ADDRSTRLEN + 16], port[8];
-
-    snprintf(out, size, "-");
-    if (getnameinfo(address, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return;
-    snprintf(out, size, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
+enum { ACCEPTS_MAX = 128, WARN_EVERY_MS = 1000 };
 
 void listener_peer(int fd, char *out, size_t size)
 {
@@ -39,7 +27,7 @@ void listener_peer(int fd, char *out, size_t size)
 
     snprintf(out, size, "-");
     if (getpeername(fd, (struct sockaddr *)&address, &len) == 0)
-        address_text((struct sockaddr *)&address, len, out, size);
+        bind_address_text((struct sockaddr *)&address, len, out, size);
 }
 
 bool listener_peer_is_loopback(int fd)
@@ -54,7 +42,7 @@ bool listener_peer_is_loopback(int fd)
         return ntohl(in->sin_addr.s_addr) >> 24 == 127;
     }
     if (address.ss_family != AF_INET6)
-        return false;
+        return address.ss_family == AF_UNIX;
     const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&address)->sin6_addr;
 
     return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
@@ -139,40 +127,6 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     }
 }
 
-static int complain(struct buf *errors, const char *host, unsigned port, const char *why)
-{
-    char lower[128];
-
-    snprintf(lower, sizeof lower, "%s", why);
-    if (lower[0] >= 'A' && lower[0] <= 'Z' && !(lower[1] >= 'A' && lower[1] <= 'Z'))
-        lower[0] = (char)(lower[0] - 'A' + 'a');
-    buf_printf(errors,
-               strchr(host, ':') ? "cannot listen on [%s]:%u: %s\n"
-                                 : "cannot listen on %s:%u: %s\n",
-               host, port, lower);
-    return ERR_IO;
-}
-
-/* A bound, listening socket, or -1 with errno. */
-static int bind_socket(const struct addrinfo *info)
-{
-    int yes = 1;
-    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (info->ai_family == AF_INET6) /* "::" is IPv6 alone, so that 0.0.0.0 can stand beside it */
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int saved = errno;
-
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
 const char *listener_name(const struct listener *listener)
 {
     return listener->config->name ? listener->config->name : "-";
@@ -194,31 +148,22 @@ static int prepare_tls(struct listener *listener, struct buf *errors)
     return config->kind == LISTENER_MQTT || listener->vhost ? ERR_OK : ERR_NOMEM;
 }
 
+bool listener_serves(const struct listener *listener, enum listener_serve what)
+{
+    return listener->config->serve == 0 || listener->config->serve & what;
+}
+
 int listener_open(struct net *net, struct listener *listener, const struct listener_config *config,
                   struct buf *errors)
 {
-    const char *host = config->host ? config->host : "127.0.0.1";
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-    struct addrinfo *found = NULL;
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    char port[8];
-
     listener->net = net;
     listener->config = config;
-    snprintf(port, sizeof port, "%u", config->port);
-    int err = getaddrinfo(host, port, &hints, &found);
-
-    if (err)
-        return complain(errors, host, config->port, gai_strerror(err));
-    listener->fd = bind_socket(found);
-    err = errno;
-    freeaddrinfo(found);
+    listener->fd = bind_open(config, errors);
     if (listener->fd < 0)
-        return complain(errors, host, config->port, strerror(err));
-    if (getsockname(listener->fd, (struct sockaddr *)&address, &len) == 0)
-        address_text((struct sockaddr *)&address, len, listener->address, sizeof listener->address);
-    err = prepare_tls(listener, errors);
+        return ERR_IO;
+    bind_address(listener->fd, listener->address, sizeof listener->address);
+    int err = prepare_tls(listener, errors);
+
     if (err) {
         close(listener->fd);
         return err;
@@ -249,5 +194,6 @@ void listener_close_all(struct net *net)
         uv_poll_stop(&listener->poll);
         uv_close((uv_handle_t *)&listener->poll, NULL);
         close(listener->fd);
+        bind_forget(listener->config);
     }
 }

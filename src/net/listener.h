@@ -7,7 +7,7 @@
 
 #include <uv.h>
 
-enum { LISTENER_ADDRESS_MAX = 64 };
+enum { LISTENER_ADDRESS_MAX = 128 };
 
 struct tls;
 struct lws_vhost;
@@ -41,11 +41,14 @@ const char *listener_name(const struct listener *listener);
 /* Stop accepting everywhere; accepted connections stay. */
 void listener_close_all(struct net *net);
 
+/* Does it answer this? */
+bool listener_serves(const struct listener *listener, enum listener_serve what);
+
 /* Free what they hold; after the streams and the web. */
 void listener_finish_all(struct net *net);
 
 /* The address of a socket's peer, "127.0.0.1:4711", or "-". */
 void listener_peer(int fd, char *out, size_t size);
 
-/* Is a socket's peer on this machine? */
+/* Is a socket's peer on this machine? That of a unix socket is. */
 bool listener_peer_is_loopback(int fd);

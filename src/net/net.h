@@ -21,6 +21,9 @@ struct uv_loop_s;
 /* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh. */
 enum listener_kind { LISTENER_MQTT, LISTENER_WEB };
 
+/* What a web listener answers. */
+enum listener_serve { SERVE_MQTT = 1, SERVE_MESH = 2, SERVE_PAGES = 4, SERVE_API = 8 };
+
 /* Does a client show a certificate? optional: one that is shown must be good. */
 enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
 
@@ -44,12 +47,18 @@ struct tls_config {
 };
 
 struct listener_config {
-    const char *name; /* for the log; NULL: "-" */
-    const char *host; /* numeric address or name; NULL: 127.0.0.1 */
-    uint16_t port;    /* 0: any free one, see net_addresses */
+    const char *name;        /* for the log; NULL: "-" */
+    const char *host;        /* numeric address or name; NULL: 127.0.0.1 */
+    const char *path;        /* of a unix socket, instead of host and port; NULL: none */
+    const char *socket_name; /* of one that was opened for us, instead; NULL: none */
+    unsigned mode;           /* of that file; 0: 0660 */
+    uint16_t port;           /* 0: any free one, see net_addresses */
     enum listener_kind kind;
+    unsigned serve;               /* enum listener_serve, or-ed; 0: all */
     const struct tls_config *tls; /* NULL: none */
-    uint32_t connections_max;     /* 0: no limit but that of open files */
+    const char *const *origins;   /* that WebSockets may come from; none: any */
+    size_t origin_count;
+    uint32_t connections_max; /* 0: no limit but that of open files */
 };
 
 /* ---- HTTP ---- */

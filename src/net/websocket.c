@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct websocket {
     struct stream stream;
@@ -76,6 +77,23 @@ static int refuse(struct lws *wsi, enum lws_close_status status)
     return -1;
 }
 
+/* A browser says which page its script is of; whoever says nothing is no browser.
+ * [RFC6455 10.2] */
+static bool comes_from_allowed_page(struct lws *wsi, const struct listener_config *config)
+{
+    char origin[256];
+
+    if (config->origin_count == 0 || lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) == 0)
+        return true;
+    if (lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN) <= 0)
+        return false;
+    for (size_t i = 0; i < config->origin_count; i++) {
+        if (strcasecmp(config->origins[i], origin) == 0)
+            return true;
+    }
+    return false;
+}
+
 int websocket_refusal(struct lws *wsi)
 {
     char path[64], protocols[256];
@@ -88,7 +106,13 @@ int websocket_refusal(struct lws *wsi)
         return 404;
     if (lws_hdr_copy(wsi, protocols, sizeof protocols, WSI_TOKEN_PROTOCOL) <= 0)
         return 400; /* [MQTT-6.0.0-3] */
-    return strstr(protocols, "mqtt") ? 0 : 400;
+    if (!strstr(protocols, "mqtt"))
+        return 400;
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (!visitor || !listener_serves(visitor->listener, mesh ? SERVE_MESH : SERVE_MQTT))
+        return 404;
+    return comes_from_allowed_page(wsi, visitor->listener->config) ? 0 : 403;
 }
 
 static int on_filter(struct lws *wsi, struct websocket_session *session, const char *protocols)
