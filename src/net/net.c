@@ -8,6 +8,7 @@
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "net/tls_watch.h"
 #include "net/turn.h"
 #include "net/web.h"
 
@@ -136,6 +137,8 @@ int net_listen(struct net *net, struct buf *errors)
         if (err)
             result = err;
     }
+    if (!result)
+        net->tls_watch = tls_watch_new(net);
     return result;
 }
 
@@ -192,6 +195,7 @@ void net_free(struct net *net)
     uv_close((uv_handle_t *)&net->timer, NULL);
     uv_close((uv_handle_t *)&net->async, NULL);
     listener_close_all(net);
+    tls_watch_free(net->tls_watch);
     for (size_t i = 1; i < net->streams.len; i++) {
         if (net->streams.at[i])
             stream_abort(net->streams.at[i]);

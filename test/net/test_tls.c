@@ -262,6 +262,32 @@ START_TEST(a_new_certificate_is_shown_after_a_reload_and_a_bad_one_never)
 }
 END_TEST
 
+/* The listener shows this name, now or soon. */
+static bool shows(struct stage *s, const char *name)
+{
+    char shown[64];
+
+    return peer_connect(&s->peer, &s->rig, rig_port(&s->rig, 0), NULL, NULL) &&
+           strcmp(peer_server(&s->peer, shown, sizeof shown), name) == 0;
+}
+
+START_TEST(files_that_are_replaced_are_loaded_without_being_told)
+{
+    struct stage s;
+
+    stage_open(&s);
+    rig_start(&s.rig);
+    ck_assert(shows(&s, "one.test"));
+    for (int i = 0; i < 2; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "renewed-%d.test", i);
+        certs_make(&s.certs, "one", name);
+        rig_until(&s.rig, shows(&s, name));
+    }
+    stage_close(&s);
+}
+END_TEST
+
 START_TEST(files_that_cannot_be_used_are_one_clear_line_each)
 {
     struct stage s;
@@ -323,5 +349,6 @@ UNIT_MAIN("net/tls", mqtt_is_spoken_through_tls_1_2_and_1_3,
           the_common_name_is_the_user_name_and_nobody_is_refused,
           a_revoked_certificate_is_refused_after_a_reload_and_connections_stay,
           a_new_certificate_is_shown_after_a_reload_and_a_bad_one_never,
+          files_that_are_replaced_are_loaded_without_being_told,
           files_that_cannot_be_used_are_one_clear_line_each,
           whoever_speaks_no_tls_or_stops_in_the_middle_harms_nobody)
