@@ -8,6 +8,6 @@
 ./dev setup build client bench
 meson_build build "plexusd plexus" -- -Dtests=false -Dbench=true || exit 1
 meson configure build -Dbench=true
-step "building build/bench" ninja -C build || exit 1
+step "building build/bench" ninja -C build plexusd bench/bench-load bench/bench-ceiling || exit 1
 [ "${1:-}" != --help-runner ] || set -- --help
 exec /usr/bin/python3 bench/run.py "$@"

@@ -4,7 +4,8 @@
 #
 # Builds docker/Dockerfile with whichever of docker, podman or buildah works here. Where no
 # registry answers, the Debian base is made from apt with mmdebstrap. Fails when the minimal
-# image is over 12 MB. PLEXUS_ENGINE names another engine.
+# image is over 12 MB; exit 2 means that no image could be built here, whatever the tree
+# says. PLEXUS_ENGINE names another engine.
 
 minimal_bytes_max=12000000
 base=docker.io/library/debian:bookworm-slim
@@ -81,10 +82,11 @@ if [ -z "$engine" ]; then
 fi
 [ -n "$engine" ] || die "neither docker, podman nor buildah works here"
 
-has_base || step "fetching the Debian base image" get_base || exit 1
+has_base || step "fetching the Debian base image" get_base ||
+    die "neither a registry nor mmdebstrap gives $base"
 for target in slim minimal; do
     step "building localhost/plexus:$target with $engine" build_image "$target" || exit 1
 done
 bytes=$(image_bytes minimal)
 echo "localhost/plexus:minimal has $bytes bytes"
-[ "$bytes" -lt "$minimal_bytes_max" ] || die "that is over $minimal_bytes_max"
+[ "$bytes" -lt "$minimal_bytes_max" ] || { echo "that is over $minimal_bytes_max"; exit 1; }

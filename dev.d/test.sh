@@ -31,19 +31,20 @@ give_up()
     exit 1
 }
 
-# A browser or podman that cannot be had is a failure, but the other suites still run.
+# A browser that cannot be had is a failure, but the other suites still run.
 setup_for_tests()
 {
     ./dev setup build test || return 1
     ! want browser || ./dev setup browser || unready="$unready failed:setup-of-browser"
-    # Where containers cannot be had, their tests say so and are skipped.
-    ! want container || ./dev setup container || true
+    # Where containers cannot be had, or by whom, their tests say so and are skipped.
+    ! want container || [ "$(id -u)" -ne 0 ] || ./dev setup container || true
 }
 
 run_meson()
 {
     rm -f "$build/meson-logs/testlog.json"
-    meson test -C "$build" --no-rebuild --quiet --print-errorlogs || true
+    # Whatever else the machine does, a test that is only slow is no failure.
+    meson test -C "$build" --no-rebuild --quiet --print-errorlogs --timeout-multiplier 5 -t 5 || true
 }
 
 run_pytest()

@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 
+#include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -59,6 +61,11 @@ size_t os_raise_open_files(void)
         getrlimit(RLIMIT_NOFILE, &limit);
     }
     return (size_t)limit.rlim_cur;
+}
+
+void os_keep_free_bytes(size_t bytes)
+{
+    mallopt(M_TRIM_THRESHOLD, bytes < INT_MAX ? (int)bytes : INT_MAX);
 }
 
 size_t os_resident_bytes(void)

@@ -20,5 +20,9 @@ int os_random(void *bytes, size_t len);
  * Being refused is not an error. */
 size_t os_raise_open_files(void);
 
+/* Let the allocator keep this many free bytes instead of giving them back to the kernel at
+ * once: a broker frees and needs the same pages many times a second. */
+void os_keep_free_bytes(size_t bytes);
+
 /* Resident memory of this process in bytes, 0 when unknown. */
 size_t os_resident_bytes(void);

@@ -12,7 +12,7 @@
 
 enum { FORM_ALL, FORM_REACHABLE, FORM_LINES };
 enum { LINES_LAST = 1, LINES_PERIODIC = 2, LINE_STALE = 1 };
-enum { LINES_BYTES = 16000 };
+enum { LINES_BYTES = 16000, REFUSED_MS = 60000 };
 
 /* What a line says of one broker. */
 struct line {
@@ -182,7 +182,10 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     if (node && node->index == NODE_SELF) {
         if (line->tseq)
             identity_seen(mesh, line->inc, line->boot, line->tseq);
-        if (line->iinc == node->iinc && compare_interest(node, line) > 0)
+        /* A later incarnation's is a twin's, who is dealt with by its record; but with our
+         * record beside it it is a forgotten life's. */
+        bool ours = line->inc == node->inc && line->boot == node->boot;
+        if ((ours || line->iinc == node->iinc) && compare_interest(node, line) > 0)
             identity_interest_seen(mesh, line->iinc);
         if (periodic && line->inc <= node->inc)
             push_newer(mesh, link, line, node,
@@ -192,11 +195,15 @@ static void on_line(struct mesh *mesh, struct link *link, const struct line *lin
     }
     if (!node && line->stale)
         return; /* somebody's memory of a broker that is gone */
+    if (!node && mesh->lsdb.order.len >= mesh->lsdb.nodes_max) {
+        digest_crowded(mesh, &line->id);
+        return;
+    }
     int topology = node ? lsdb_compare(node, line->inc, line->boot, line->tseq) : 1;
     int interest = node ? compare_interest(node, line) : !interest_is_base(line->iver);
     if (topology > 0 && line->tseq)
         want(mesh, link, line, RECORD_TOPOLOGY, node);
-    if (interest > 0)
+    if (interest > 0 && (!node || mesh->now_ms >= node->refused_ms))
         want(mesh, link, line, RECORD_INTEREST, node);
     if (node && periodic)
         push_newer(mesh, link, line, node, topology, interest);
@@ -293,10 +300,58 @@ static bool satisfied(const struct link_want *wanted, const struct lsdb_node *no
            (node->iinc == wanted->inc && !node->set_bad && node->iver >= wanted->version);
 }
 
+/* No link waits for these records of a broker any more. */
+static void stop_wanting(struct mesh *mesh, const struct node_id *id, bool topology)
+{
+    link_each(mesh, link)
+    {
+        if (link->state != LINK_EXCHANGE)
+            continue;
+        for (size_t i = 0; i < link->wants.len;) {
+            const struct link_want *wanted = &link->wants.at[i];
+            if (node_id_equal(&wanted->id, id) && (topology || wanted->kind == RECORD_INTEREST))
+                vec_swap_remove(&link->wants, i);
+            else
+                i++;
+        }
+        check_synced(mesh, link);
+    }
+}
+
+void digest_crowded(struct mesh *mesh, const struct node_id *id)
+{
+    struct lsdb_node stranger = { .id = *id };
+    char hex[12];
+
+    mesh->stats.refused++;
+    if (!mesh->crowded_ms || mesh->now_ms >= mesh->crowded_ms + REFUSED_MS) {
+        mesh->crowded_ms = mesh->now_ms;
+        mesh_fact(mesh, MESH_FACT_REFUSED, 0, mesh_node_name(&stranger, hex),
+                  "more than %u brokers: this one is not taken in",
+                  (unsigned)mesh->config.nodes_max);
+    }
+    stop_wanting(mesh, id, true);
+}
+
+void digest_oversized(struct mesh *mesh, struct lsdb_node *node)
+{
+    char hex[12];
+
+    mesh->stats.refused++;
+    if (mesh->now_ms >= node->refused_ms)
+        mesh_fact(mesh, MESH_FACT_REFUSED, 0, mesh_node_name(node, hex),
+                  "more than %u filters: its interest is not taken in",
+                  (unsigned)mesh->config.filters_max);
+    node->refused_ms = mesh->now_ms + REFUSED_MS;
+    stop_wanting(mesh, &node->id, false);
+}
+
 void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kind kind)
 {
     link_each(mesh, link)
     {
+        if (link->state != LINK_EXCHANGE)
+            continue; /* a draining link keeps its deadline */
         for (size_t i = 0; i < link->wants.len;) {
             const struct link_want *wanted = &link->wants.at[i];
             if (wanted->kind == kind && node_id_equal(&wanted->id, &node->id) &&
@@ -307,7 +362,6 @@ void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kin
                 i++;
             }
         }
-        if (link->state == LINK_EXCHANGE)
-            check_synced(mesh, link);
+        check_synced(mesh, link);
     }
 }

@@ -32,6 +32,14 @@ int dreq_on_frame(struct mesh *mesh, struct link *link, struct str body);
 /* A record came, from wherever: links that waited for it may be in step now. */
 void digest_got(struct mesh *mesh, const struct lsdb_node *node, enum record_kind kind);
 
+/* The broker with this id is one more than fit in: count it, state it now and then, and
+ * let no link wait for its records. */
+void digest_crowded(struct mesh *mesh, const struct node_id *id);
+
+/* The node's interest has more filters than are taken: count and state it, let no link
+ * wait for it, and do not ask again for a while. */
+void digest_oversized(struct mesh *mesh, struct lsdb_node *node);
+
 /* Ask the peer for a record. inc, version: what is here. */
 void dreq_send(struct mesh *mesh, struct link *link, const struct node_id *id,
                enum record_kind kind, uint32_t inc, uint64_t version);

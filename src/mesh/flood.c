@@ -65,8 +65,10 @@ void flood_tell_link(struct mesh *mesh, struct link *link, struct lsdb_node *nod
                      enum record_kind kind, uint32_t from_inc, uint64_t from, uint64_t due_ms)
 {
     struct flood *flood = &link->flood;
-    uint64_t bit, *mark = mark_of(flood, node->index, kind, &bit);
 
+    if (link->state == LINK_DOWN)
+        return;
+    uint64_t bit, *mark = mark_of(flood, node->index, kind, &bit);
     if (mark && *mark & bit)
         return; /* the entry that waits is older, so what it brings is more */
     if (flood->queue.len > 64 && flood->queue.len > mesh->lsdb.nodes.len * 2 * RECORD_KINDS)

@@ -80,6 +80,9 @@ static void put(struct mesh *mesh, const struct frame *frame, const struct frame
     at += wire_store_varint(at, (uint32_t)inner);
     at = frame_put_head(at, frame, hops, count);
     frame_put_tail(at, tail);
+    /* A piece that is dropped costs a whole message. */
+    if (frame->flags & FRAME_QOS || frame->type == FRAME_FRAG)
+        link_queue_keep(&link->queue, CLASS_DATA);
 }
 
 /* In order of link, then sid. */
@@ -108,6 +111,35 @@ static void emit(struct mesh *mesh, const struct frame *frame, const struct fram
     }
 }
 
+/* Let only those hops stay on whose links all pieces find room together: a message goes in
+ * whole or not at all. */
+static void reserve_pieces(struct mesh *mesh, const struct frame *frame, size_t whole,
+                           uint64_t pieces)
+{
+    struct forward *forward = &mesh->forward;
+    struct hop *hops = forward->hops.at;
+    size_t kept = 0;
+
+    for (size_t from = 0, to; from < forward->hops.len; from = to) {
+        size_t frames = 0;
+        for (to = from; to < forward->hops.len && hops[to].link == hops[from].link; to++)
+            frames += (to - from) % FRAME_DESTS_MAX == 0;
+        /* At most: the lists of sids of several frames are no longer than that of one. */
+        size_t heads = frame_head_len(frame, &hops[from], to - from) +
+                       frames * (FRAG_HEAD_MAX + FRAME_HEAD_MAX);
+        struct link *link = link_at(mesh, hops[from].link);
+        if (whole > FRAG_BYTES_MAX ||
+            !link_queue_reserve(&link->queue, &mesh->pool,
+                                frames * whole + (size_t)pieces * heads)) {
+            mesh->pool.dropped_full++;
+            continue;
+        }
+        for (size_t i = from; i < to; i++)
+            hops[kept++] = hops[i];
+    }
+    forward->hops.len = kept;
+}
+
 /* The pieces of a large tail, each as a frame of its own. */
 static void emit_pieces(struct mesh *mesh, struct frame frame, const struct frame_tail *whole)
 {
@@ -115,10 +147,9 @@ static void emit_pieces(struct mesh *mesh, struct frame frame, const struct fram
     uint64_t piece = frag_len(whole->len, count), id = ++mesh->forward.frag_id;
     uint8_t head[FRAG_HEAD_MAX], *flat;
 
-    if (whole->len > mesh->pool.bytes_max || whole->len > FRAG_BYTES_MAX) {
-        mesh->pool.dropped_full++; /* it would push itself out of the queue */
+    reserve_pieces(mesh, &frame, whole->len, count);
+    if (mesh->forward.hops.len == 0)
         return;
-    }
     flat = malloc(whole->len);
     if (!flat) {
         mesh->pool.dropped_full++;
@@ -197,7 +228,9 @@ static void send_or_park(struct mesh *mesh, const struct frame *frame,
         else
             emit(mesh, frame, tail);
     }
-    if (forward->parked.len && !large)
+    if (large)
+        mesh->stats.dropped_unreachable += forward->parked.len; /* too large to wait */
+    else if (forward->parked.len)
         park(mesh, frame, tail, 0, true);
 }
 

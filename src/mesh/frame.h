@@ -29,6 +29,9 @@ enum frame_flag {
 
 enum { FRAME_TTL = 32, FRAME_TAIL_MAX = 32768, FRAME_DESTS_MAX = 1024, FRAG_HEAD_MAX = 40 };
 
+/* Length, type and head of a frame at most, without its destinations. */
+enum { FRAME_HEAD_MAX = 48 };
+
 enum dest_set { DS_ONE, DS_LIST, DS_LONG, DS_MAP };
 
 /* Everything but the destinations and the tail. */

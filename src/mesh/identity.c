@@ -60,7 +60,7 @@ bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t vers
 
 void identity_interest_seen(struct mesh *mesh, uint32_t inc)
 {
-    if (inc == mesh->config.inc)
+    if (inc >= mesh->config.inc)
         move_past(mesh, inc);
 }
 

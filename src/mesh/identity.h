@@ -14,8 +14,8 @@ struct link;
  * higher, this broker drops all links for five minutes. */
 bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t version);
 
-/* Interest under the own id and incarnation was seen that is not ours: what remains of a
- * life that was forgotten. Ours moves past it. */
+/* Interest under the own id, of our incarnation or a later one, was seen that is not ours:
+ * what remains of a life that was forgotten. Ours moves past it. */
 void identity_interest_seen(struct mesh *mesh, uint32_t inc);
 
 /* A peer with this broker's own id came on a link: one of the two must go. */

@@ -158,7 +158,8 @@ void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *n
 /* Ask this neighbour, unless somebody was asked a moment ago. */
 static void ask(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t inc)
 {
-    if (node->asked_ms && mesh->now_ms < node->asked_ms + ASK_EVERY_MS)
+    if (mesh->now_ms < node->refused_ms ||
+        (node->asked_ms && mesh->now_ms < node->asked_ms + ASK_EVERY_MS))
         return;
     node->asked_ms = mesh->now_ms ? mesh->now_ms : 1;
     bool have = inc == node->iinc && !node->set_bad;
@@ -243,7 +244,10 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     struct lsdb_node *node;
 
     mesh->stats.floods_in++;
-    if (lsdb_need(&mesh->lsdb, &head->id, &node) != ERR_OK)
+    int err = lsdb_need(&mesh->lsdb, &head->id, &node);
+    if (err == ERR_LIMIT)
+        digest_crowded(mesh, &head->id);
+    if (err)
         return NULL;
     if (node->index == NODE_SELF) {
         if (head->inc == node->iinc && head->iver > node->iver)

@@ -94,6 +94,14 @@ static void drain_duplicates(struct mesh *mesh, const struct link *full)
     }
 }
 
+/* Does another link carry the traffic to this neighbour? */
+static bool superseded(const struct mesh *mesh, const struct link *link)
+{
+    const struct lsdb_node *node = lsdb_find(&mesh->lsdb, &link->peer);
+
+    return node && node->link && node->link != link->id;
+}
+
 static void enter_full(struct mesh *mesh, struct link *link)
 {
     char text[32];
@@ -311,6 +319,8 @@ void link_put(struct mesh *mesh, struct link *link, enum queue_class class, uint
     size_t inner = body.len + 1, len = wire_varint_len((uint32_t)inner) + inner;
 
     assert(len <= MESH_BUNDLE_MAX);
+    if (link->state == LINK_DOWN)
+        return; /* closed meanwhile: nothing would free what waits */
     uint8_t *at = link_queue_add(&link->queue, &mesh->pool, class, len, mesh->now_ms);
     if (!at) {
         if (!link->closing)
@@ -388,7 +398,8 @@ uint64_t link_run(struct mesh *mesh, struct link *link)
         next_ms = digest_ms < next_ms ? digest_ms : next_ms;
         if (now_ms >= link->drain_ms) {
             link->drain_ms = UINT64_MAX;
-            link_handle(mesh, link, LINK_EVENT_DRAIN);
+            if (superseded(mesh, link)) /* still: the better one may have gone meanwhile */
+                link_handle(mesh, link, LINK_EVENT_DRAIN);
         }
         next_ms = link->drain_ms < next_ms ? link->drain_ms : next_ms;
     }

@@ -103,7 +103,7 @@ void link_close(struct mesh *mesh, struct link *link, const char *format, ...)
 /* The peer broke the protocol: state it and close. */
 void link_refuse(struct mesh *mesh, struct link *link, const char *what);
 
-/* Queue a frame with this body; more than a bundle holds is a bug. */
+/* Queue a frame with this body, unless the link is down already; more than a bundle holds is a bug. */
 void link_put(struct mesh *mesh, struct link *link, enum queue_class class, uint8_t type,
               struct str body);
 

@@ -40,14 +40,15 @@ uint64_t link_damping(struct mesh *mesh, struct link *link)
 
 uint64_t link_cost_run(struct mesh *mesh, struct link *link)
 {
-    uint32_t cost = link_cost(link),
-             off = cost > link->cost ? cost - link->cost : link->cost - cost;
+    uint32_t cost = link_cost(link);
+    /* Less is not worth that all brokers compute paths anew. */
+    bool off = cost >= link->cost * 2 || cost * 2 <= link->cost;
 
     if (!link->advertised) {
         if (mesh->now_ms < link->advertise_ms)
             return link->advertise_ms;
         link->advertised = true;
-    } else if (off * 4 <= link->cost) {
+    } else if (!off) {
         link->cost_off_ms = 0;
         link->cost_settled =
             link->cost_settled || mesh->now_ms >= link->advertise_ms + COST_FIRST_MS;

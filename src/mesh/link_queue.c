@@ -23,15 +23,21 @@ static struct bundle *first_of(const struct link_queue *queue, enum queue_class 
     return list_entry(queue->bundles[class].next, struct bundle, node);
 }
 
+static void take_out(struct link_queue *queue, struct bundle_pool *pool, enum queue_class class,
+                     struct bundle *bundle)
+{
+    list_remove(&bundle->node);
+    queue->bytes[class] -= bundle->len;
+    pool->bytes -= bundle->len;
+}
+
 /* Take the first bundle of a class out. */
 static struct bundle *pop(struct link_queue *queue, struct bundle_pool *pool,
                           enum queue_class class)
 {
     struct bundle *bundle = first_of(queue, class);
 
-    list_remove(&bundle->node);
-    queue->bytes[class] -= bundle->len;
-    pool->bytes -= bundle->len;
+    take_out(queue, pool, class, bundle);
     return bundle;
 }
 
@@ -73,18 +79,24 @@ static struct bundle *bundle_new(struct bundle_pool *pool, size_t len, uint64_t 
     return bundle;
 }
 
+bool link_queue_reserve(struct link_queue *queue, struct bundle_pool *pool, size_t len)
+{
+    if (len > pool->bytes_max)
+        return false;
+    while (queue->bytes[CLASS_DATA] + len > pool->bytes_max) {
+        struct bundle *oldest = pop(queue, pool, CLASS_DATA);
+        pool->dropped_full += oldest->frames;
+        bundle_release(pool, oldest);
+    }
+    return true;
+}
+
 /* Make room in the class for len bytes, or say that there is none. */
 static bool make_room(struct link_queue *queue, struct bundle_pool *pool, enum queue_class class,
                       size_t len)
 {
-    if (class == CLASS_DATA && len <= pool->bytes_max) {
-        while (queue->bytes[class] + len > pool->bytes_max) {
-            struct bundle *oldest = pop(queue, pool, class);
-            pool->dropped_full += oldest->frames;
-            bundle_release(pool, oldest);
-        }
-        return true;
-    }
+    if (class == CLASS_DATA)
+        return link_queue_reserve(queue, pool, len);
     /* A snapshot may be larger than the limit: it is bounded by the database. */
     return class == CLASS_SNAPSHOT || queue->bytes[class] + len <= pool->bytes_max;
 }
@@ -117,6 +129,11 @@ uint8_t *link_queue_add(struct link_queue *queue, struct bundle_pool *pool, enum
     if (pool->bytes > pool->bytes_peak)
         pool->bytes_peak = pool->bytes;
     return at;
+}
+
+void link_queue_keep(struct link_queue *queue, enum queue_class class)
+{
+    list_entry(queue->bundles[class].prev, struct bundle, node)->lasting = true;
 }
 
 /* The class whose turn it is among those that share. Each round gives every waiting class
@@ -163,15 +180,16 @@ struct bundle *link_queue_take(struct link_queue *queue, struct bundle_pool *poo
 
 uint64_t link_queue_expire(struct link_queue *queue, struct bundle_pool *pool, uint64_t now_ms)
 {
-    struct bundle *oldest;
-
-    while ((oldest = first_of(queue, CLASS_DATA))) {
-        uint64_t due_ms = oldest->born_ms + pool->age_max_ms;
+    list_each_safe (&queue->bundles[CLASS_DATA], node, after) {
+        struct bundle *bundle = list_entry(node, struct bundle, node);
+        uint64_t due_ms = bundle->born_ms + pool->age_max_ms;
+        if (bundle->lasting)
+            continue;
         if (due_ms > now_ms)
             return due_ms;
-        pop(queue, pool, CLASS_DATA);
-        pool->dropped_age += oldest->frames;
-        bundle_release(pool, oldest);
+        take_out(queue, pool, CLASS_DATA, bundle);
+        pool->dropped_age += bundle->frames;
+        bundle_release(pool, bundle);
     }
     return UINT64_MAX;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What waits to go out on one link, by class: frames are written straight into bundles,
- * bundles leave by priority. Data, of every QoS so far, is dropped oldest first when its
- * class is full or it is too old; snapshots are bounded by the database only; the other
+ * bundles leave by priority. Data is dropped oldest first when its class is full, such of
+ * QoS 0 also when it is too old; snapshots are bounded by the database only; the other
  * classes refuse when they are full. MESH.md 3.15. */
 #pragma once
 
@@ -27,6 +27,7 @@ struct bundle {
     struct list node;
     uint64_t born_ms; /* when its first frame came */
     uint32_t len, cap, frames;
+    bool lasting; /* some frame in it must not be dropped for its age */
     uint8_t data[];
 };
 
@@ -59,6 +60,13 @@ void bundle_pool_finish(struct bundle_pool *pool);
 uint8_t *link_queue_add(struct link_queue *queue, struct bundle_pool *pool, enum queue_class class,
                         size_t len, uint64_t now_ms);
 
+/* Make room for so many bytes of data that belong together, by dropping what is older;
+ * false when they would push one another out. */
+bool link_queue_reserve(struct link_queue *queue, struct bundle_pool *pool, size_t len);
+
+/* The frame that was added to the class last is not dropped for its age. */
+void link_queue_keep(struct link_queue *queue, enum queue_class class);
+
 /* The bundle to send next, taken out, and its class; NULL when the queue is empty. Give it
  * back with bundle_release. */
 struct bundle *link_queue_take(struct link_queue *queue, struct bundle_pool *pool,
@@ -67,7 +75,7 @@ struct bundle *link_queue_take(struct link_queue *queue, struct bundle_pool *poo
 /* Done with a bundle that was taken. */
 void bundle_release(struct bundle_pool *pool, struct bundle *bundle);
 
-/* Drop the data that is too old; when the next will be, or UINT64_MAX. */
+/* Drop the data that is too old and may be; when the next will be, or UINT64_MAX. */
 uint64_t link_queue_expire(struct link_queue *queue, struct bundle_pool *pool, uint64_t now_ms);
 
 /* Does nothing wait? */

@@ -66,6 +66,7 @@ struct lsdb_node {
     struct iset *set;          /* NULL: empty */
     uint64_t set_expires_ms;   /* a former incarnation's set is dropped then */
     uint64_t asked_ms;         /* last DREQ for it */
+    uint64_t refused_ms;       /* not asked for until then: it was over the limit; or 0 */
     struct snapshot *snapshot; /* being received, or NULL */
     struct list journal;       /* deltas that led to iver, oldest first */
 

@@ -159,7 +159,7 @@ struct mesh_config {
     uint32_t stale_ms;          /* a lost node's records are kept so long */
     uint32_t links_max, nodes_max, filters_max;
     size_t link_queue_bytes_max; /* per link and class */
-    uint32_t qos0_age_ms; /* older data, of every QoS so far, is dropped from a link's queue */
+    uint32_t qos0_age_ms; /* older messages of QoS 0 are dropped from a link's queue */
 };
 
 /* Fill in what is zero. */
@@ -227,6 +227,7 @@ struct mesh_stats {
     uint64_t delivered, published;
     uint64_t dropped_ttl, dropped_uturn, dropped_unreachable, dropped_queue, dropped_age;
     uint64_t spf_runs, floods_in, floods_out, repairs;
+    uint64_t refused; /* records of brokers, or interest sets, beyond this one's limits */
     uint64_t queue_bytes, queue_bytes_peak;
 };
 struct mesh_stats mesh_stats(const struct mesh *mesh);

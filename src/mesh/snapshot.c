@@ -2,6 +2,7 @@
 /* Whole interest sets, in chunks: sent to a neighbour that is far behind, received beside
  * the set that serves meanwhile, and installed when complete and right. MESH.md 3.4. */
 #include "base/err.h"
+#include "mesh/digest.h"
 #include "mesh/interest_codec.h"
 #include "mesh/interest_sync.h"
 #include "mesh/state.h"
@@ -107,22 +108,24 @@ static struct snapshot *match(struct lsdb_node *node, const struct interest_head
     return snapshot;
 }
 
-/* Put the entries of a checked chunk into the snapshot; false when memory or the limit of
- * filters is met. */
-static bool gather(struct mesh *mesh, struct snapshot *snapshot, struct interest_head *head)
+/* Put the entries of a checked chunk into the snapshot: ERR_OK, ERR_LIMIT when there are
+ * too many, or ERR_NOMEM. */
+static int gather(struct mesh *mesh, struct snapshot *snapshot, struct interest_head *head)
 {
     struct interest interest;
 
-    if (!snapshot->set || iset_count(snapshot->set) + head->adds > mesh->config.filters_max)
-        return false;
+    if (!snapshot->set)
+        return ERR_NOMEM;
+    if (iset_count(snapshot->set) + head->adds > mesh->config.filters_max)
+        return ERR_LIMIT;
     buf_clear(&mesh->text_buf);
     for (uint64_t left = head->adds; left; left--) {
         if (!interest_get(&head->entries, &mesh->text_buf, &interest) ||
             iset_put(snapshot->set, &interest) != ERR_OK)
-            return false;
+            return ERR_NOMEM;
     }
     snapshot->next++;
-    return true;
+    return ERR_OK;
 }
 
 int isnap_on_frame(struct mesh *mesh, struct link *link, struct str body)
@@ -139,9 +142,13 @@ int isnap_on_frame(struct mesh *mesh, struct link *link, struct str body)
     struct snapshot *snapshot = match(node, &head, link->id);
     if (!snapshot)
         return ERR_OK;
-    link->deadline_ms = mesh->now_ms + mesh->config.handshake_ms; /* progress */
-    if (!gather(mesh, snapshot, &head)) {
+    if (link->state == LINK_EXCHANGE)
+        link->deadline_ms = mesh->now_ms + mesh->config.handshake_ms; /* progress */
+    err = gather(mesh, snapshot, &head);
+    if (err) {
         snapshot_drop(node);
+        if (err == ERR_LIMIT)
+            digest_oversized(mesh, node);
         return ERR_OK;
     }
     if (snapshot->next < snapshot->chunks)

@@ -72,6 +72,7 @@ struct mesh {
     struct spf spf;
     uint32_t reachable; /* others */
     uint64_t stale_due_ms;
+    uint64_t crowded_ms; /* when a broker was refused last: stated now and then */
     struct forward forward;
     struct frag_table frags;
     struct rand rand;

@@ -77,8 +77,11 @@ int topology_on_frame(struct mesh *mesh, struct link *link, struct str body)
         return ERR_OK;
     }
     err = lsdb_need(&mesh->lsdb, &tlsa.id, &node);
-    if (err)
-        return ERR_OK; /* no room for more brokers */
+    if (err) {
+        if (err == ERR_LIMIT)
+            digest_crowded(mesh, &tlsa.id);
+        return ERR_OK;
+    }
     int age = lsdb_compare(node, tlsa.inc, tlsa.boot, tlsa.tseq);
     if (age >= 0)
         flood_cancel(link, node, RECORD_TOPOLOGY);

@@ -363,7 +363,7 @@ static void tell_end(struct net *net, struct carrier *carrier)
 bool carrier_tell_mesh(struct net *net)
 {
     struct list *node;
-    bool any = false;
+    bool any = dial_tell_lost(net);
 
     while ((node = list_pop_front(&net->ended_carriers))) {
         struct carrier *carrier = list_entry(node, struct carrier, ended);

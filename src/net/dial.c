@@ -144,8 +144,10 @@ void dial_seed(struct net *net, uint32_t seed)
     struct carrier *carrier = carrier_new(net, seed);
     struct dial *dial = carrier ? calloc(1, sizeof *dial) : NULL;
 
-    if (!carrier)
-        return; /* the mesh's own timer dials again */
+    if (!carrier) {
+        net->dials_lost = true; /* answered by dial_tell_lost */
+        return;
+    }
     if (!dial) {
         carrier_end(carrier, "out of memory");
         return;
@@ -166,6 +168,33 @@ void dial_seed(struct net *net, uint32_t seed)
         carrier_end(carrier, "name not found: %s (%s)", dial->host, uv_strerror(err));
     else
         dial->looking = true;
+}
+
+static bool has_carrier(const struct net *net, uint32_t seed)
+{
+    list_each (&net->all_carriers, node) {
+        if (list_entry(node, struct carrier, all)->seed == seed)
+            return true;
+    }
+    return false;
+}
+
+bool dial_tell_lost(struct net *net)
+{
+    struct mesh_event event = { .kind = MESH_DIAL_FAILED,
+                                .now_ms = net->now_ms,
+                                .now_us = net->now_us,
+                                .text = STR("out of memory") };
+
+    if (!net->dials_lost)
+        return false;
+    net->dials_lost = false;
+    /* The mesh knows which it waits for: the answer for any other seed means nothing to it. */
+    for (; event.seed < net->config.seed_count; event.seed++) {
+        if (!has_carrier(net, event.seed))
+            node_on_link(net->node, &event, &net->out);
+    }
+    return true;
 }
 
 bool dial_again(struct carrier *carrier)
@@ -226,14 +255,16 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 {
     struct carrier *carrier = lws_get_opaque_user_data(wsi);
     bool gone = reason == LWS_CALLBACK_CLIENT_CLOSED;
+    /* A peer that closes before it answers is told of by the second one alone. */
+    bool failed = reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR ||
+                  reason == LWS_CALLBACK_CLOSED_CLIENT_HTTP;
 
     (void)user;
     if (reason != LWS_CALLBACK_CLIENT_RECEIVE && reason != LWS_CALLBACK_CLIENT_WRITEABLE &&
-        reason != LWS_CALLBACK_CLIENT_ESTABLISHED && !gone &&
-        reason != LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+        reason != LWS_CALLBACK_CLIENT_ESTABLISHED && !gone && !failed)
         return 0;
     if (!carrier)
-        return gone ? 0 : -1;
+        return gone || failed ? 0 : -1;
     struct net *net = carrier->net;
 
     turn_time(net);
@@ -249,7 +280,9 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
             carrier->tap = tap_open(carrier);
         handshake_begin(carrier);
     }
-    if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+    if (gone || failed)
+        lws_set_opaque_user_data(wsi, NULL);
+    if (failed)
         on_failed(carrier, wsi);
     if (gone)
         carrier_gone(carrier, "connection closed by peer");

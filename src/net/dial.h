@@ -13,6 +13,9 @@ struct net;
 /* Carry out MESH_DIAL: the answer comes later, as a link that is up or as words. */
 void dial_seed(struct net *net, uint32_t seed);
 
+/* Tell the mesh of dials that did not even begin, for want of memory. Were there any? */
+bool dial_tell_lost(struct net *net);
+
 /* An attempt of this dialled carrier ended before the WebSocket was open: try the name's
  * next address. false: there is none. */
 bool dial_again(struct carrier *carrier);

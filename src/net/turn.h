@@ -93,6 +93,7 @@ struct net {
     uint64_t stop_due_ms;
     bool gate_open;
     bool settling;
+    bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */
     struct net_stats stats;
     struct image image;

@@ -268,4 +268,6 @@ struct net *web_net(struct lws *wsi)
 void web_kill(struct lws *wsi)
 {
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    /* The library looks at its timers only when it was woken. */
+    lws_cancel_service(lws_get_context(wsi));
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "admin/http_get.h"
 #include "base/err.h"
+#include "base/os.h"
 #include "config/address.h"
 #include "server/options.h"
 #include "server/ports.h"
@@ -58,9 +59,11 @@ static int health(const struct options *options, const struct config *config)
 static int serve(const struct options *options, const char *const *env, struct config *config,
                  const struct config_report *report)
 {
+    enum { KEEP_FREE_BYTES = 2 * 1024 * 1024 };
     struct buf errors = { 0 };
     char text[512];
 
+    os_keep_free_bytes(KEEP_FREE_BYTES);
     log_setup(config->log.level, config->log.json);
     for (size_t i = 0; i < report->problems.len; i++)
         log_warn("config.problem", "text=%s",

@@ -90,6 +90,25 @@ START_TEST(data_that_is_too_old_goes)
 }
 END_TEST
 
+START_TEST(data_that_must_last_is_not_dropped_for_its_age)
+{
+    struct link_queue queue;
+    struct bundle_pool pool = { .bytes_max = 1 << 20, .age_max_ms = 1000 };
+
+    link_queue_init(&queue);
+    add(&queue, &pool, CLASS_DATA, BUNDLE_TARGET, 5);
+    link_queue_keep(&queue, CLASS_DATA);
+    add(&queue, &pool, CLASS_DATA, BUNDLE_TARGET, 500);
+    ck_assert_uint_eq(link_queue_expire(&queue, &pool, 1200), 1500);
+    ck_assert_uint_eq(link_queue_expire(&queue, &pool, 1500), UINT64_MAX);
+    ck_assert_uint_eq(pool.dropped_age, 1);
+    ck_assert_uint_eq(pool.bytes, BUNDLE_TARGET);
+    ck_assert_uint_eq(link_queue_recount(&queue), BUNDLE_TARGET);
+    link_queue_finish(&queue, &pool);
+    bundle_pool_finish(&pool);
+}
+END_TEST
+
 START_TEST(control_goes_first_and_the_rest_shares_by_weight)
 {
     struct link_queue queue;
@@ -121,4 +140,5 @@ END_TEST
 
 UNIT_MAIN("mesh/link_queue", frames_share_bundles_up_to_the_target,
           a_full_class_drops_its_oldest_data_and_refuses_the_rest, data_that_is_too_old_goes,
+          data_that_must_last_is_not_dropped_for_its_age,
           control_goes_first_and_the_rest_shares_by_weight)

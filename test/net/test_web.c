@@ -141,6 +141,24 @@ START_TEST(a_client_that_leaves_is_closed_in_good_order)
 }
 END_TEST
 
+START_TEST(a_client_that_does_not_answer_a_close_is_closed_all_the_same)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.config.close_wait_ms = 50;
+    rig_start(&rig);
+    int fd = upgrade(&rig, UPGRADE("/mqtt", "mqtt"));
+
+    say(&rig, fd, CONNECT_A "\xe0\x00");
+    rig_hear(&rig, fd, "\x82\x04" CONNACK "\x88\x02\x03\xe8");
+    rig_expect_closed(&rig, fd);
+    close(fd);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    rig_stop(&rig);
+}
+END_TEST
+
 static void expect_status(struct rig *rig, const char *request, int status)
 {
     char head[1024];
@@ -380,6 +398,7 @@ UNIT_MAIN("net/web", a_browser_publishes_and_gets_one_packet_a_frame,
           packets_may_be_split_over_frames_and_packed_in_them,
           a_text_frame_closes_the_connection_with_1003,
           a_client_that_leaves_is_closed_in_good_order,
+          a_client_that_does_not_answer_a_close_is_closed_all_the_same,
           an_upgrade_elsewhere_or_without_mqtt_is_refused,
           an_ordinary_client_at_the_links_door_is_refused,
           a_slow_browser_does_not_make_the_broker_grow_without_end,

@@ -78,8 +78,8 @@ START_TEST(a_black_hole_is_noticed_within_three_pings)
     sim_run(sim, 1100);
     sim_publish(sim, "a", "x");
     sim_run(sim, 20);
-    expect(sim, "[ 725] c > link.down a: no bytes for 750 ms\n"
-                "[ 726] a > link.down c: no bytes for 750 ms\n"
+    expect(sim, "[ 675] c > link.down a: no bytes for 750 ms\n"
+                "[ 676] a > link.down c: no bytes for 750 ms\n"
                 "[1102] c > deliver x\n");
     expect_well(sim);
     sim_heal(sim, "a-c", false);

@@ -237,9 +237,11 @@ class Web(Tcp):
     """MQTT in WebSocket frames, one for each send. [MQTT5 6] [RFC6455]"""
     TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
+    polite = True  # answers a Close frame
+
     def __init__(self, broker, protocol="mqtt", path="/mqtt", extra=""):
         self.socket = socket.create_connection(("127.0.0.1", broker.web_port), brokers.PATIENCE_S)
-        self.rest, self.status, self.headers = b"", None, {}
+        self.rest, self.status, self.headers = bytearray(), None, {}
         self.closed_with, self.pongs, self.frames = None, [], 0
         key = base64.b64encode(os.urandom(16)).decode()
         offer = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
@@ -252,7 +254,7 @@ class Web(Tcp):
                 return
             self.rest += data
         head, self.rest = self.rest.split(b"\r\n\r\n", 1)
-        lines = head.decode().split("\r\n")
+        lines = bytes(head).decode().split("\r\n")
         self.status = int(lines[0].split()[1])
         self.headers = {k.lower(): v.strip() for k, v in
                         (line.split(":", 1) for line in lines[1:])}
@@ -271,7 +273,10 @@ class Web(Tcp):
             head += mask
             data = (int.from_bytes(data, "big")
                     ^ int.from_bytes((mask * (size // 4 + 1))[:size], "big")).to_bytes(size, "big")
-        self.socket.sendall(head + data)
+        try:
+            self.socket.sendall(head + data)
+        except ConnectionError:
+            pass  # receive() tells
 
     def send(self, data):
         self.frame(self.BINARY, data)
@@ -295,12 +300,15 @@ class Web(Tcp):
                 size = int.from_bytes(self.rest[2:at], "big")
             if not self.need(at + size):
                 return b""
-            data, self.rest = self.rest[at:at + size], self.rest[at + size:]
+            data = bytes(self.rest[at:at + size])
+            del self.rest[:at + size]
             self.frames += 1
             if opcode == self.PONG:
                 self.pongs.append(data)
             elif opcode == self.CLOSE:
                 self.closed_with = int.from_bytes(data[:2], "big")
+                if self.polite:
+                    self.frame(self.CLOSE, data[:2])
             else:
                 assert opcode in (0, self.BINARY), "[MQTT-6.0.0-4] packets go in binary frames"
                 if data:
@@ -312,7 +320,8 @@ class Raw:
     """A client that says what it is told to. Closed by the fixture that made it."""
 
     def __init__(self, transport, version=V5):
-        self.transport, self.version, self.rest, self.connack = transport, version, b"", None
+        self.transport, self.version, self.connack = transport, version, None
+        self.rest = bytearray()
         self.waiting = []
 
     def send(self, *packets):
@@ -339,11 +348,12 @@ class Raw:
                 return None
             if self.rest[digits] < 128:
                 break
-        size = Reader(self.rest[1:]).varint()
+        size = Reader(bytes(self.rest[1:5])).varint()
         end = 1 + digits + size
         if len(self.rest) < end:
             return None
-        whole, self.rest = self.rest[:end], self.rest[end:]
+        whole = bytes(self.rest[:end])
+        del self.rest[:end]
         self.size = end
         return Packet(whole[0], whole[1 + digits:], self.version)
 
