@@ -22,7 +22,7 @@ struct config_strings {
 };
 
 /* In the order of the words in the table. */
-enum config_protocol { CONFIG_PROTOCOL_MQTT, CONFIG_PROTOCOL_WEB };
+enum config_protocol { CONFIG_PROTOCOL_MQTT, CONFIG_PROTOCOL_WEB, CONFIG_PROTOCOL_AUTO };
 enum config_serve {
     CONFIG_SERVE_MQTT = 1,
     CONFIG_SERVE_MESH = 2,
@@ -55,6 +55,7 @@ struct config_listener {
     uint32_t serve;    /* enum config_serve, or-ed */
     uint32_t connections_max;
     struct config_strings origins;
+    bool proxy_protocol;
     bool has_tls;
     struct config_tls tls;
     char *where; /* for messages: "plexus.json:3:12: " */

@@ -86,7 +86,7 @@ static void answer(struct lws *wsi, struct http_exchange *exchange)
         .query = buf_str(&exchange->query),
         .body = buf_str(&exchange->body),
         .authorization = buf_str(&exchange->authorization),
-        .loopback = listener_peer_is_loopback(lws_get_socket_fd(wsi)),
+        .loopback = web_is_loopback(wsi),
     };
     struct http_response *response = &exchange->response;
 

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/bind.h"
+#include "net/door.h"
 #include "net/secure.h"
 #include "net/tcp.h"
 #include "net/tls.h"
@@ -79,18 +80,34 @@ static bool refuse_one(struct listener *listener)
     return fd >= 0;
 }
 
-static void admit(const struct arrival *arrival)
+/* What a listener is for, where nobody looked at the first bytes. */
+static enum hello expected(const struct listener *listener)
+{
+    bool mqtt = listener->config->kind == LISTENER_MQTT;
+
+    if (listener->tls)
+        return mqtt ? HELLO_TLS_MQTT : HELLO_TLS_HTTP;
+    return mqtt ? HELLO_MQTT : HELLO_HTTP;
+}
+
+void listener_admit(const struct arrival *arrival, enum hello hello)
 {
     struct listener *listener = arrival->listener;
+    struct net *net = listener->net;
 
-    switch (listener->config->kind) {
-    case LISTENER_MQTT:
-        if (listener->tls)
-            secure_accept(listener->net, arrival);
-        else
-            tcp_accept(listener->net, arrival);
+    if (hello == HELLO_MORE)
+        hello = expected(listener);
+    if ((hello == HELLO_TLS_MQTT || hello == HELLO_TLS_HTTP) && !listener->tls) {
+        close(arrival->fd);
         return;
-    case LISTENER_WEB: web_accept(listener->net->web, arrival); return;
+    }
+    switch (hello) {
+    case HELLO_MQTT: tcp_accept(net, arrival); return;
+    case HELLO_TLS_MQTT: secure_accept(net, arrival); return;
+    case HELLO_HTTP: web_accept(net->web, arrival, NULL); return;
+    case HELLO_TLS_HTTP: web_accept(net->web, arrival, listener->vhost); return;
+    case HELLO_MORE:
+    case HELLO_NOTHING: close(arrival->fd); return;
     }
 }
 
@@ -104,7 +121,12 @@ static void serve(struct listener *listener, int fd)
         return;
     }
     listener->net->stats.accepted++;
-    admit(&(struct arrival){ .listener = listener, .fd = fd });
+    const struct arrival arrival = { .listener = listener, .fd = fd };
+
+    if (config->proxy_protocol || config->kind == LISTENER_AUTO)
+        door_open(listener->net, &arrival);
+    else
+        listener_admit(&arrival, HELLO_MORE);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -139,8 +161,10 @@ static int prepare_tls(struct listener *listener, struct buf *errors)
 
     if (!config->tls)
         return ERR_OK;
-    listener->tls = tls_new(config->tls, config->kind == LISTENER_MQTT ? TLS_MQTT : TLS_WEB,
-                            listener_name(listener), errors);
+    static const enum tls_use uses[] = {
+        [LISTENER_MQTT] = TLS_MQTT, [LISTENER_WEB] = TLS_WEB, [LISTENER_AUTO] = TLS_AUTO
+    };
+    listener->tls = tls_new(config->tls, uses[config->kind], listener_name(listener), errors);
     if (!listener->tls)
         return ERR_IO;
     if (config->kind != LISTENER_MQTT)
@@ -156,6 +180,10 @@ bool listener_serves(const struct listener *listener, enum listener_serve what)
 int listener_open(struct net *net, struct listener *listener, const struct listener_config *config,
                   struct buf *errors)
 {
+    static const char *const kinds[] = {
+        [LISTENER_MQTT] = "mqtt", [LISTENER_WEB] = "web", [LISTENER_AUTO] = "auto"
+    };
+
     listener->net = net;
     listener->config = config;
     listener->fd = bind_open(config, errors);
@@ -173,8 +201,7 @@ int listener_open(struct net *net, struct listener *listener, const struct liste
     listener->open = true;
     uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
     log_info("listener.open", "name=%s protocol=%s tls=%s address=%s", listener_name(listener),
-             config->kind == LISTENER_MQTT ? "mqtt" : "web", listener->tls ? "yes" : "no",
-             listener->address);
+             kinds[config->kind], listener->tls ? "yes" : "no", listener->address);
     return ERR_OK;
 }
 

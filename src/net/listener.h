@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "net/hello.h"
 #include "net/net.h"
 
 #include <uv.h>
@@ -29,7 +30,11 @@ struct arrival {
     struct listener *listener;
     int fd;
     char source[LISTENER_ADDRESS_MAX]; /* where a proxy says that it comes from; "": no proxy */
+    bool loopback;                     /* with a source: it is this machine */
 };
+
+/* Hand it to what serves it. HELLO_MORE: what the listener is for. */
+void listener_admit(const struct arrival *arrival, enum hello hello);
 
 /* Bind and accept from now on. ERR_OK, or ERR_IO and a line about it in errors. */
 int listener_open(struct net *net, struct listener *listener, const struct listener_config *config,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "net/carrier.h"
+#include "net/door.h"
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/tls.h"
@@ -35,6 +36,7 @@ void net_config_defaults(struct net_config *config)
     set_default(&config->http_header_bytes_max, 8 * KIB);
     set_default(&config->http_body_bytes_max, 256 * KIB);
     set_default(&config->link_timeout_ms, 10000);
+    set_default(&config->connect_timeout_ms, 10000);
     set_default(&config->close_wait_ms, 5000);
     if (config->connect_bytes_max > config->packet_bytes_max)
         config->connect_bytes_max = config->packet_bytes_max;
@@ -83,6 +85,7 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
     net->timer_due_ms = UINT64_MAX;
     net->link_packet_max = MESH_BUNDLE_MAX + LINK_PACKET_HEAD;
     list_init(&net->dirty);
+    list_init(&net->doors);
     list_init(&net->unread);
     list_init(&net->closing);
     list_init(&net->all_carriers);
@@ -195,6 +198,7 @@ void net_free(struct net *net)
     uv_close((uv_handle_t *)&net->timer, NULL);
     uv_close((uv_handle_t *)&net->async, NULL);
     listener_close_all(net);
+    door_close_all(net);
     tls_watch_free(net->tls_watch);
     for (size_t i = 1; i < net->streams.len; i++) {
         if (net->streams.at[i])

@@ -18,8 +18,9 @@ struct node;
 struct durable_op;
 struct uv_loop_s;
 
-/* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh. */
-enum listener_kind { LISTENER_MQTT, LISTENER_WEB };
+/* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh.
+ * auto: both, with TLS or without, by the first bytes. */
+enum listener_kind { LISTENER_MQTT, LISTENER_WEB, LISTENER_AUTO };
 
 /* What a web listener answers. */
 enum listener_serve { SERVE_MQTT = 1, SERVE_MESH = 2, SERVE_PAGES = 4, SERVE_API = 8 };
@@ -58,6 +59,7 @@ struct listener_config {
     const struct tls_config *tls; /* NULL: none */
     const char *const *origins;   /* that WebSockets may come from; none: any */
     size_t origin_count;
+    bool proxy_protocol;      /* a proxy stands before it, and says where clients are */
     uint32_t connections_max; /* 0: no limit but that of open files */
 };
 
@@ -111,6 +113,7 @@ struct net_config {
     uint32_t http_body_bytes_max;       /* of a request; 256 KiB */
     uint32_t connections_max;           /* open files to plan for; all that are allowed */
     uint32_t link_timeout_ms;           /* until a dialled or accepted link is up; 10 s */
+    uint32_t connect_timeout_ms;        /* for a PROXY header, and to tell what is spoken; 10 s */
     uint32_t close_wait_ms;             /* for a closing connection to take its rest; 5 s */
 
     struct node_id node_id;  /* as the mesh has it */

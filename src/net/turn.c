@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "net/carrier.h"
 #include "net/carry.h"
+#include "net/door.h"
 #include "net/listener.h"
 #include "net/secure.h"
 #include "net/stream.h"
@@ -95,6 +96,7 @@ void turn_shutdown(struct net *net)
     net->phase = NET_STOPPING;
     net->stop_due_ms = net->now_ms + net->config.close_wait_ms;
     listener_close_all(net);
+    door_close_all(net);
     node_shutdown(net->node, net->now_ms, net->now_us, &net->out);
     net_settle(net);
 }

@@ -71,6 +71,7 @@ struct net {
         VEC(struct congestion);
     } congestions;
     struct list dirty;   /* streams with something to send */
+    struct list doors;   /* connections of which too little is known */
     struct list unread;  /* TLS connections that OpenSSL holds bytes of */
     struct list closing; /* streams that flush their last bytes */
     struct {

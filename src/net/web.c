@@ -210,7 +210,7 @@ int web_secure(struct lws_vhost *host, struct ssl_ctx_st *tls)
     return 0;
 }
 
-void web_accept(struct web *web, const struct arrival *arrival)
+void web_accept(struct web *web, const struct arrival *arrival, struct lws_vhost *host)
 {
     struct listener *listener = arrival->listener;
     struct visitor *visitor = calloc(1, sizeof *visitor);
@@ -220,10 +220,10 @@ void web_accept(struct web *web, const struct arrival *arrival)
         close(arrival->fd);
         return;
     }
-    *visitor = (struct visitor){ .listener = listener };
+    *visitor = (struct visitor){ .listener = listener, .loopback = arrival->loopback };
     memcpy(visitor->source, arrival->source, sizeof visitor->source);
     setsockopt(arrival->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    struct lws *wsi = lws_adopt_socket_vhost(listener->vhost ? listener->vhost : web->server,
+    struct lws *wsi = lws_adopt_socket_vhost(host ? host : web->server,
                                              arrival->fd); /* closes it when it fails */
 
     if (!wsi) {
@@ -248,6 +248,15 @@ void web_leave(struct lws *wsi)
     visitor->listener->connections--;
     lws_set_opaque_user_data(wsi, NULL);
     free(visitor);
+}
+
+bool web_is_loopback(struct lws *wsi)
+{
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (visitor && visitor->source[0])
+        return visitor->loopback;
+    return listener_peer_is_loopback(lws_get_socket_fd(wsi));
 }
 
 void web_peer(struct lws *wsi, char *out, size_t size)

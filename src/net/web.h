@@ -13,6 +13,7 @@ struct net;
 struct visitor {
     struct listener *listener;
     char source[LISTENER_ADDRESS_MAX]; /* where a proxy says that it comes from, or "" */
+    bool loopback;                     /* with a source: it is this machine */
 };
 
 enum { WEB_CHUNK = 64 * 1024 }; /* bytes a write at most */
@@ -39,14 +40,18 @@ struct lws_vhost *web_host(struct web *web, struct listener *listener);
 /* libwebsockets made an SSL_CTX for this host: let it be ours. 0. */
 int web_secure(struct lws_vhost *host, struct ssl_ctx_st *tls);
 
-/* Serve this accepted socket; owns its fd from now on, also on failure. */
-void web_accept(struct web *web, const struct arrival *arrival);
+/* Serve this accepted socket, by the host of its listener's TLS or with NULL without TLS;
+ * owns its fd from now on, also on failure. */
+void web_accept(struct web *web, const struct arrival *arrival, struct lws_vhost *host);
 
 /* Whose connection it is; NULL for those that we dialled, and early and late. */
 struct visitor *web_visitor(struct lws *wsi);
 
 /* The connection is gone: forget whose it was. */
 void web_leave(struct lws *wsi);
+
+/* Is the peer on this machine? */
+bool web_is_loopback(struct lws *wsi);
 
 /* Where the peer is, "127.0.0.1:4711". */
 void web_peer(struct lws *wsi, char *out, size_t size);

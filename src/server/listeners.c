@@ -85,6 +85,7 @@ static void add_rich(struct listeners *listeners, const struct config *config)
     static const enum listener_kind kinds[] = {
         [CONFIG_PROTOCOL_MQTT] = LISTENER_MQTT,
         [CONFIG_PROTOCOL_WEB] = LISTENER_WEB,
+        [CONFIG_PROTOCOL_AUTO] = LISTENER_AUTO,
     };
     struct tls_certificate *certificates = listeners->certificates;
 
@@ -99,6 +100,7 @@ static void add_rich(struct listeners *listeners, const struct config *config)
         listener->connections_max = from->connections_max;
         listener->origins = (const char *const *)from->origins.at;
         listener->origin_count = from->origins.len;
+        listener->proxy_protocol = from->proxy_protocol;
         listener->mode = (unsigned)strtoul(from->mode, NULL, 8);
         if (!from->has_tls)
             continue;

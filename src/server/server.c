@@ -133,6 +133,7 @@ static int make_net(struct server *server, struct buf *errors)
         .http_header_bytes_max = from->limits.http_header_bytes_max,
         .http_body_bytes_max = from->limits.http_body_bytes_max,
         .link_timeout_ms = from->mesh_limits.handshake_ms,
+        .connect_timeout_ms = from->core_limits.connect_timeout_ms,
         .close_wait_ms = from->limits.close_wait_ms,
         .node_id = server->identity.id,
         .mesh_name = str_from_c(from->mesh.name),

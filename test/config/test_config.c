@@ -374,7 +374,7 @@ START_TEST(every_error_of_a_listener_is_told_with_its_place)
            "p.json:3:51: listeners[0].serve[1]: found \"x\", allowed: mqtt|mesh|pages|api",
            "p.json:3:3: unknown key listeners[0].nam, did you mean name?",
            "p.json:4:2: listeners[1]: allowed: an object of keys",
-           "p.json:5:44: listeners[2].protocol: found \"tcp\", allowed: mqtt|web",
+           "p.json:5:44: listeners[2].protocol: found \"tcp\", allowed: mqtt|web|auto",
            "p.json:5:58: listeners[2].tls: certificate_file must be written: PEM: the "
            "certificate, and its chain behind it",
            "p.json:6:15: listeners[2].tls.key_file: found \"\", allowed: a text of 1 to 4096 bytes",
