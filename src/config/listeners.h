@@ -53,7 +53,8 @@ struct config_listener {
     char *mode;        /* of a unix socket's file, in octal */
     uint32_t protocol; /* enum config_protocol */
     uint32_t serve;    /* enum config_serve, or-ed */
-    uint32_t connections_max;
+    uint32_t connections_max, connect_rate_max, packet_bytes_max;
+    uint64_t bytes_per_second_max;
     struct config_strings origins;
     bool proxy_protocol;
     bool has_tls;

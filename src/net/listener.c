@@ -129,6 +129,35 @@ static void serve(struct listener *listener, int fd)
         listener_admit(&arrival, HELLO_MORE);
 }
 
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct listener *listener = timer->data;
+
+    uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+}
+
+/* One was accepted. False: enough for now; the others wait in the kernel meanwhile. */
+static bool may_accept_more(struct listener *listener)
+{
+    enum { SECOND_US = 1000000, MS_US = 1000 };
+    uint32_t rate = listener->config->connect_rate_max;
+    uint64_t now_us = listener->net->now_us;
+    uint64_t credit = now_us > SECOND_US ? now_us - SECOND_US : 0;
+
+    if (rate == 0)
+        return true;
+    if (listener->due_us < credit)
+        listener->due_us = credit;
+    listener->due_us += SECOND_US / rate;
+    if (listener->due_us <= now_us)
+        return true;
+    uv_poll_stop(&listener->poll);
+    uv_timer_start(&listener->pause, on_pause_over, (listener->due_us - now_us) / MS_US + 1, 0);
+    return false;
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = poll->data;
@@ -140,6 +169,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             serve(listener, fd);
+            if (!may_accept_more(listener))
+                return;
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED)
@@ -197,7 +228,8 @@ int listener_open(struct net *net, struct listener *listener, const struct liste
         return err;
     }
     uv_poll_init(&net->loop, &listener->poll, listener->fd);
-    listener->poll.data = listener;
+    uv_timer_init(&net->loop, &listener->pause);
+    listener->poll.data = listener->pause.data = listener;
     listener->open = true;
     uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
     log_info("listener.open", "name=%s protocol=%s tls=%s address=%s", listener_name(listener),
@@ -220,6 +252,7 @@ void listener_close_all(struct net *net)
         listener->open = false;
         uv_poll_stop(&listener->poll);
         uv_close((uv_handle_t *)&listener->poll, NULL);
+        uv_close((uv_handle_t *)&listener->pause, NULL);
         close(listener->fd);
         bind_forget(listener->config);
     }

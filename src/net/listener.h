@@ -17,6 +17,8 @@ struct listener {
     struct net *net;
     const struct listener_config *config;
     uv_poll_t poll;
+    uv_timer_t pause; /* while too many came */
+    uint64_t due_us;  /* when all that came so far would have come at the rate allowed */
     int fd;
     bool open;
     uint32_t connections;

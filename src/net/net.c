@@ -86,6 +86,7 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
     net->link_packet_max = MESH_BUNDLE_MAX + LINK_PACKET_HEAD;
     list_init(&net->dirty);
     list_init(&net->doors);
+    list_init(&net->throttled);
     list_init(&net->unread);
     list_init(&net->closing);
     list_init(&net->all_carriers);

@@ -59,8 +59,11 @@ struct listener_config {
     const struct tls_config *tls; /* NULL: none */
     const char *const *origins;   /* that WebSockets may come from; none: any */
     size_t origin_count;
-    bool proxy_protocol;      /* a proxy stands before it, and says where clients are */
-    uint32_t connections_max; /* 0: no limit but that of open files */
+    bool proxy_protocol;           /* a proxy stands before it, and says where clients are */
+    uint32_t connections_max;      /* 0: no limit but that of open files */
+    uint32_t connect_rate_max;     /* accepted a second; more wait in the kernel; 0: no limit */
+    uint32_t packet_bytes_max;     /* below net_config's; 0: that */
+    uint64_t bytes_per_second_max; /* read from a client's connection; 0: no limit */
 };
 
 /* ---- HTTP ---- */

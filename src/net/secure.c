@@ -297,7 +297,7 @@ void secure_accept(struct net *net, const struct arrival *arrival)
     secure->ssl = ssl;
     secure->tcp.secure = true;
     list_init(&secure->unread);
-    if (stream_open(net, &secure->tcp.stream, &transport) != ERR_OK) {
+    if (stream_open(net, &secure->tcp.stream, &transport, arrival->listener->config) != ERR_OK) {
         secure_abort(&secure->tcp.stream);
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "net/carry.h"
+#include "net/meter.h"
 #include "net/turn.h"
 
 /* Room to note the end of every connection, so that noting it cannot fail. */
@@ -43,7 +44,8 @@ static conn_id take_number(struct net *net)
     return (conn_id)(net->streams.len - 1);
 }
 
-int stream_open(struct net *net, struct stream *stream, const struct transport *transport)
+int stream_open(struct net *net, struct stream *stream, const struct transport *transport,
+                const struct listener_config *limits)
 {
     conn_id id = take_number(net);
 
@@ -51,6 +53,7 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
         return ERR_NOMEM;
     stream->net = net;
     stream->transport = transport;
+    stream->limits = limits;
     stream->id = id;
     stream->packet_max = net->config.connect_bytes_max;
     list_init(&stream->dirty);
@@ -66,7 +69,7 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
 
 bool stream_wants_reading(const struct stream *stream)
 {
-    return stream->net->gate_open && !stream->paused;
+    return stream->net->gate_open && !stream->paused && !stream->throttled;
 }
 
 /* Links have a door of their own: /mesh. MESH.md 3.2 */
@@ -107,6 +110,14 @@ static bool keep_small(struct stream *stream)
     return stream->id && !stream->closing;
 }
 
+/* How large an accepted client's packets may be. */
+static uint32_t packet_max(const struct stream *stream)
+{
+    uint32_t own = stream->limits->packet_bytes_max, all = stream->net->config.packet_bytes_max;
+
+    return own && own < all ? own : all;
+}
+
 /* One packet of the client. */
 static bool take_packet(void *context, const struct mqtt_frame *frame)
 {
@@ -126,7 +137,7 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     }
     if (packet.kind == MQTT_CONNECT && !stream->version) {
         stream->version = (uint8_t)packet.connect.version;
-        stream->packet_max = net->config.packet_bytes_max;
+        stream->packet_max = packet_max(stream);
         if (str_starts_with(packet.connect.client_id, STR("$mesh/"))) {
             refuse_link(stream, &packet.connect);
             return false;
@@ -164,6 +175,8 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
     struct net *net = stream->net;
 
     net->stats.bytes_in += len;
+    if (stream->id && stream->limits->bytes_per_second_max)
+        meter_count(stream, len);
     if (stream->id && !stream->closing && len > 0) {
         int err = take(stream, bytes, len);
         if (err) {
@@ -189,6 +202,7 @@ void stream_lost(struct stream *stream)
     stream->id = 0;
     list_remove(&stream->dirty);
     list_remove(&stream->closing_link);
+    meter_forget(stream);
     intake_finish(&stream->in);
     out_queue_finish(&stream->out);
     net->stats.connections--;
@@ -261,7 +275,7 @@ void stream_admit_all(struct net *net)
 {
     for (size_t i = 1; i < net->streams.len; i++) {
         struct stream *stream = net->streams.at[i];
-        if (stream && !stream->paused)
+        if (stream && stream_wants_reading(stream))
             stream->transport->read(stream, true);
     }
 }

@@ -223,7 +223,7 @@ void tcp_accept(struct net *net, const struct arrival *arrival)
         free(tcp);
         return;
     }
-    if (stream_open(net, &tcp->stream, &transport) != ERR_OK) {
+    if (stream_open(net, &tcp->stream, &transport, arrival->listener->config) != ERR_OK) {
         tcp_abort(&tcp->stream);
         return;
     }

@@ -6,6 +6,7 @@
 #include "net/carry.h"
 #include "net/door.h"
 #include "net/listener.h"
+#include "net/meter.h"
 #include "net/secure.h"
 #include "net/stream.h"
 #include "net/web.h"
@@ -123,7 +124,7 @@ void turn_schedule(struct net *net)
 {
     uint64_t due = node_deadline(net->node);
 
-    if (!list_empty(&net->closing) || carrier_any_waiting(net))
+    if (!list_empty(&net->closing) || !list_empty(&net->throttled) || carrier_any_waiting(net))
         earlier(&due, net->now_ms + COARSE_MS);
     if (net->unfinished || !list_empty(&net->unread) || !list_empty(&net->dirty) ||
         !list_empty(&net->dirty_carriers))
@@ -170,6 +171,7 @@ void turn_timer(uv_timer_t *timer)
     turn_time(net);
     if (node_deadline(net->node) <= net->now_ms)
         node_tick(net->node, net->now_ms, net->now_us, &net->out);
+    meter_release(net);
     secure_read_on(net);
     stream_expire(net);
     carrier_expire(net);

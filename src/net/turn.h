@@ -70,10 +70,11 @@ struct net {
     struct {
         VEC(struct congestion);
     } congestions;
-    struct list dirty;   /* streams with something to send */
-    struct list doors;   /* connections of which too little is known */
-    struct list unread;  /* TLS connections that OpenSSL holds bytes of */
-    struct list closing; /* streams that flush their last bytes */
+    struct list dirty;     /* streams with something to send */
+    struct list doors;     /* connections of which too little is known */
+    struct list throttled; /* meters whose streams wait */
+    struct list unread;    /* TLS connections that OpenSSL holds bytes of */
+    struct list closing;   /* streams that flush their last bytes */
     struct {
         VEC(struct carrier *);
     } links; /* by id */

@@ -146,11 +146,16 @@ static int on_established(struct lws *wsi, struct websocket_session *session)
         session->carrier = carrier_accept(net, wsi);
         return session->carrier ? 0 : -1;
     }
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (!visitor)
+        return -1;
     session->client = calloc(1, sizeof *session->client);
     if (!session->client)
         return -1;
     session->client->wsi = wsi;
-    if (stream_open(net, &session->client->stream, &transport) != ERR_OK) {
+    if (stream_open(net, &session->client->stream, &transport, visitor->listener->config) !=
+        ERR_OK) {
         free(session->client);
         session->client = NULL;
         return -1;

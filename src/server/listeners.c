@@ -98,6 +98,9 @@ static void add_rich(struct listeners *listeners, const struct config *config)
         listener->kind = kinds[from->protocol];
         listener->serve = serve_of(from->serve);
         listener->connections_max = from->connections_max;
+        listener->connect_rate_max = from->connect_rate_max;
+        listener->packet_bytes_max = from->packet_bytes_max;
+        listener->bytes_per_second_max = from->bytes_per_second_max;
         listener->origins = (const char *const *)from->origins.at;
         listener->origin_count = from->origins.len;
         listener->proxy_protocol = from->proxy_protocol;
