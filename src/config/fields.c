@@ -279,6 +279,11 @@ static bool is_near(size_t letters, struct str written)
     return letters <= written.len / 2 + 1;
 }
 
+bool config_word_near(struct str written, const char *word)
+{
+    return is_near(distance(written, str_from_c(word)), written);
+}
+
 bool config_section_nearest(struct str section, char *out, size_t size)
 {
     size_t best = SIZE_MAX;

@@ -17,6 +17,10 @@ enum config_type {
     CONFIG_LEVEL,   /* a log level by name */
     CONFIG_LISTENS, /* a list of ADDRESS:PORT or PORT */
     CONFIG_URLS,    /* a list of ws:// and wss:// URLs */
+    CONFIG_LISTEN,  /* one ADDRESS:PORT or PORT */
+    CONFIG_TEXTS,   /* a list of strings */
+    CONFIG_CHOICE,  /* one of the words in unit, "a|b|c", as its index */
+    CONFIG_CHOICES, /* a list of them, as a mask */
 };
 
 /* The position of each key in the table. */
@@ -101,6 +105,9 @@ bool config_section_known_env(struct str name);
 
 /* Is there a field in this section? */
 bool config_section_known(struct str section);
+
+/* Is a word that was written near enough to this one to have been meant? */
+bool config_word_near(struct str written, const char *word);
 
 /* The key of the table nearest to this unknown one, or NULL when none is near. */
 const char *config_field_nearest(struct str key);

@@ -224,7 +224,7 @@ static void carry_send(struct net *net, size_t i)
         break;
     case CORE_SEND_RESUME:
         stream->paused = false;
-        stream->transport->read(stream, net->gate_open);
+        stream->transport->read(stream, stream_wants_reading(stream));
         break;
     case CORE_SEND_CLOSE: stream_close(stream); break;
     }
