@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "server/notify.h"
 #include "server/ports.h"
 #include "server/server_state.h"
 
@@ -93,6 +94,7 @@ static void on_gate_open(void *context)
              log_quoted(str_from_c(server->config.node.name), name, sizeof name),
              STR_ARG(buf_str(&addresses)));
     buf_finish(&addresses);
+    notify_manager("READY=1");
 }
 
 static void on_store(void *context, const struct durable_op *ops, size_t count)
@@ -161,9 +163,12 @@ static void on_signal(uv_signal_t *handle, int number)
     struct server *server = handle->data;
 
     if (number == SIGHUP) {
+        notify_reloading();
         server_reload(server);
+        notify_manager("READY=1");
         return;
     }
+    notify_manager("STOPPING=1");
     log_info("server.stopping", "signal=%s", number == SIGTERM ? "TERM" : "INT");
     net_stop(server->net);
 }
