@@ -47,12 +47,34 @@ static bool split_host(struct str text, struct str *ret_host, struct str *ret_po
     return str_find(*ret_host, ':', 0) == ret_host->len;
 }
 
+/* What stands behind "unix:" or "systemd:". */
+static int named_parse(struct str name, enum config_address_kind kind,
+                       struct config_address *ret_address)
+{
+    struct config_address address = { .kind = kind };
+    bool path = kind == CONFIG_ADDRESS_UNIX;
+
+    if (name.len == 0 || name.len >= sizeof address.host || (name.ptr[0] == '/') != path)
+        return ERR_INVALID;
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] <= ' ')
+            return ERR_INVALID;
+    }
+    memcpy(address.host, name.ptr, name.len);
+    *ret_address = address;
+    return ERR_OK;
+}
+
 int config_address_parse(struct str text, struct config_address *ret_address)
 {
     struct config_address address = { .port = 0 };
     struct str host, port;
     unsigned char binary[16];
 
+    if (str_starts_with(text, STR("unix:")))
+        return named_parse(str_slice(text, 5, text.len), CONFIG_ADDRESS_UNIX, ret_address);
+    if (str_starts_with(text, STR("systemd:")))
+        return named_parse(str_slice(text, 8, text.len), CONFIG_ADDRESS_SYSTEMD, ret_address);
     if (!split_host(text, &host, &port))
         return ERR_INVALID;
     if (str_equal(host, STR("localhost")))
@@ -73,6 +95,8 @@ bool config_address_is_loopback(const struct config_address *address)
 {
     struct in6_addr six;
 
+    if (address->kind != CONFIG_ADDRESS_IP)
+        return address->kind == CONFIG_ADDRESS_UNIX;
     if (inet_pton(AF_INET6, address->host, &six) == 1)
         return IN6_IS_ADDR_LOOPBACK(&six);
     return strncmp(address->host, "127.", 4) == 0;

@@ -8,9 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* "plexus.json:3:12: " or what else says where the field was written. */
-static void print_origin(const struct config *config, enum config_field_id id, char *out,
-                         size_t size)
+void config_origin_text(const struct config *config, enum config_field_id id, char *out,
+                        size_t size)
 {
     const struct config_origin *origin = &config->origins[id];
     struct buf text = { 0 };
@@ -45,7 +44,7 @@ static void check_anonymous(const struct config *config, enum config_field_id id
         if (allowed || config_address_parse(str_from_c(listens->at[i]), &address) != ERR_OK ||
             config_address_is_loopback(&address))
             continue;
-        print_origin(config, id, origin, sizeof origin);
+        config_origin_text(config, id, origin, sizeof origin);
         config_report_error(report,
                             "%s%s: %s can be reached from outside and %s; to let everybody in, "
                             "write --set security.allow_anonymous=true or "
@@ -56,13 +55,13 @@ static void check_anonymous(const struct config *config, enum config_field_id id
     }
 }
 
-/* Would the second listener find the address taken by the first? */
-static bool same_address(const char *a, const char *b)
+bool config_same_address(const char *a, const char *b)
 {
     struct config_address one, two;
 
     return config_address_parse(str_from_c(a), &one) == ERR_OK &&
-           config_address_parse(str_from_c(b), &two) == ERR_OK && one.port != 0 &&
+           config_address_parse(str_from_c(b), &two) == ERR_OK &&
+           (one.kind != CONFIG_ADDRESS_IP || one.port != 0) && one.kind == two.kind &&
            one.port == two.port && strcmp(one.host, two.host) == 0;
 }
 
@@ -73,13 +72,13 @@ static void check_clashes(const struct config *config, enum config_field_id id,
 {
     char origin[512];
 
-    print_origin(config, id, origin, sizeof origin);
+    config_origin_text(config, id, origin, sizeof origin);
     for (size_t i = 0; i < listens->len; i++) {
         bool clash = false;
         for (size_t j = 0; j < i; j++)
-            clash |= same_address(listens->at[i], listens->at[j]);
+            clash |= config_same_address(listens->at[i], listens->at[j]);
         for (size_t j = 0; other && j < other->len; j++)
-            clash |= same_address(listens->at[i], other->at[j]);
+            clash |= config_same_address(listens->at[i], other->at[j]);
         if (clash)
             config_report_error(report, "%s%s: %s is used by two listeners", origin,
                                 config_field(id)->key, listens->at[i]);
@@ -95,7 +94,7 @@ static void check_order(const struct config *config, enum config_field_id low, u
 
     if (low_value <= high_value)
         return;
-    print_origin(config, low, origin, sizeof origin);
+    config_origin_text(config, low, origin, sizeof origin);
     config_report_error(report, "%s%s: found %" PRIu64 ", allowed: at most %s, which is %" PRIu64,
                         origin, config_field(low)->key, low_value, config_field(high)->key,
                         high_value);
@@ -107,6 +106,7 @@ int config_check(const struct config *config, struct config_report *report)
     check_anonymous(config, CONFIG_WEB_LISTEN, &config->web.listen, report);
     check_clashes(config, CONFIG_MQTT_LISTEN, &config->mqtt.listen, NULL, report);
     check_clashes(config, CONFIG_WEB_LISTEN, &config->web.listen, &config->mqtt.listen, report);
+    config_listeners_check(config, report);
     check_order(config, CONFIG_MESH_DIAL_BACKOFF, config->mesh_limits.dial_backoff_ms,
                 CONFIG_MESH_DIAL_BACKOFF_MAX, config->mesh_limits.dial_backoff_max_ms, report);
     check_order(config, CONFIG_LIMITS_OUT_QUEUE_BYTES_MAX, config->limits.out_queue_bytes_max,
@@ -141,10 +141,14 @@ bool config_differs(const struct config *a, const struct config *b, enum config_
     switch (field->type) {
     case CONFIG_BOOL:
     case CONFIG_NUMBER:
+    case CONFIG_CHOICE:
+    case CONFIG_CHOICES:
     case CONFIG_LEVEL: return memcmp(member(a, field), member(b, field), field->size) != 0;
+    case CONFIG_LISTEN:
     case CONFIG_TEXT:
         return strcmp(*(char *const *)member(a, field), *(char *const *)member(b, field)) != 0;
     case CONFIG_LISTENS:
+    case CONFIG_TEXTS:
     case CONFIG_URLS: return !strings_equal(member(a, field), member(b, field));
     }
     return false;
@@ -165,9 +169,13 @@ void config_print(const struct config *config, enum config_field_id id, struct b
                    : field->size == 4 ? *(const uint32_t *)at
                                       : (unsigned long long)*(const uint64_t *)at);
         return;
+    case CONFIG_CHOICE:
+    case CONFIG_CHOICES: buf_printf(out, "%u", *(const uint32_t *)at); return;
+    case CONFIG_LISTEN:
     case CONFIG_TEXT: buf_printf(out, "%s", *(char *const *)at); return;
     case CONFIG_LEVEL: buf_printf(out, "%s", levels[*(const enum log_level *)at]); return;
     case CONFIG_LISTENS:
+    case CONFIG_TEXTS:
     case CONFIG_URLS:
         for (size_t i = 0; i < strings->len; i++)
             buf_printf(out, "%s%s", i ? "," : "", strings->at[i]);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/fields.h"
+#include "config/listeners.h"
 #include "config/report.h"
 #include "core/core.h"
 #include "mesh/mesh.h"
@@ -16,11 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A list of strings, owned. */
-struct config_strings {
-    VEC(char *);
-};
 
 /* Where a value came from. */
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
@@ -53,6 +49,7 @@ struct config {
         uint32_t connections_max; /* of each listener */
         uint32_t connect_bytes_max;
         uint32_t out_queue_bytes_max;
+        uint32_t out_queues_bytes_max;
         uint32_t out_queue_bytes_hard_max;
         uint32_t websocket_frame_bytes_max;
         uint32_t http_header_bytes_max;
@@ -66,6 +63,7 @@ struct config {
     struct {
         bool allow_anonymous;
     } security;
+    struct config_listeners listeners;
     struct core_config core_limits;
     struct mesh_config mesh_limits;
     char *file; /* the file that was read, for messages; NULL: none */
@@ -94,6 +92,13 @@ int config_load_env(struct config *config, const char *const *env, struct config
  * separated by commas. */
 int config_set(struct config *config, const char *key, const char *text, bool append,
                const char *where, struct config_report *report);
+
+/* "plexus.json:3:12: " or what else says where the field was written, into out. */
+void config_origin_text(const struct config *config, enum config_field_id id, char *out,
+                        size_t size);
+
+/* Would the second listener find the address taken by the first? */
+bool config_same_address(const char *a, const char *b);
 
 /* What no single field can know: addresses that clash, strangers that could come in. */
 int config_check(const struct config *config, struct config_report *report);

@@ -88,6 +88,11 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                             "bytes", RESTART,
                                             "waiting for a slow client's connection; what is more "
                                             "waits in its session" },
+    [CONFIG_LIMITS_OUT_QUEUES_BYTES_MAX] = { "limits.out_queues_bytes_max", CONFIG_NUMBER,
+                                             AT(limits.out_queues_bytes_max), 4 * KIB, GIB,
+                                             "128MiB", "bytes", RESTART,
+                                             "waiting for all connections: while there is room, "
+                                             "one may have half of what is free" },
     [CONFIG_LIMITS_OUT_QUEUE_BYTES_HARD_MAX] = { "limits.out_queue_bytes_hard_max", CONFIG_NUMBER,
                                                  AT(limits.out_queue_bytes_hard_max), 4 * KIB, GIB,
                                                  "32MiB", "bytes", RESTART,
@@ -136,17 +141,39 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                            "100000", "", false, "subscriptions of one session" },
     [CONFIG_SESSION_QUEUE_MESSAGES_MAX] = { "session.queue_messages_max", CONFIG_NUMBER,
                                             AT(core_limits.queue_messages_max), 1, 100000000,
-                                            "10000", "", false, "messages waiting for a session" },
+                                            "100000", "", false, "messages waiting for a session" },
     [CONFIG_SESSION_QUEUE_BYTES_MAX] = { "session.queue_bytes_max", CONFIG_NUMBER,
                                          AT(core_limits.queue_bytes_max), 1 * KIB, 1024 * GIB,
                                          "64MiB", "bytes", false,
                                          "bytes of messages waiting for a session" },
+    [CONFIG_SESSION_QUEUE_QOS0] = { "session.queue_qos0", CONFIG_BOOL, AT(core_limits.queue_qos0),
+                                    0, 1, "false", "", false,
+                                    "QoS 0 messages wait for sessions without connection, too" },
     [CONFIG_RETAINED_MESSAGES_MAX] = { "retained.messages_max", CONFIG_NUMBER,
                                        AT(core_limits.retained_max), 1, 1000000000, "100000", "",
                                        false, "retained messages" },
     [CONFIG_RETAINED_BYTES_MAX] = { "retained.bytes_max", CONFIG_NUMBER,
                                     AT(core_limits.retained_bytes_max), 1 * KIB, 1024 * GIB,
                                     "64MiB", "bytes", false, "bytes of retained messages" },
+    [CONFIG_CLIENTS_CHECK_PAYLOAD_FORMAT] = { "clients.check_payload_format", CONFIG_BOOL,
+                                              AT(core_limits.check_payload_format), 0, 1, "false",
+                                              "", false,
+                                              "refuse payloads that are said to be text and "
+                                              "are not" },
+    [CONFIG_CLIENTS_RESPONSE_PREFIX] = { "clients.response_prefix", CONFIG_TEXT,
+                                         AT(core_limits.response_prefix), 0, 255, "", "", RESTART,
+                                         "topic below which clients that ask are told to wait "
+                                         "for responses; empty: they are told nothing" },
+    [CONFIG_CLIENTS_SERVER_REFERENCE] = { "clients.server_reference", CONFIG_TEXT,
+                                          AT(core_limits.server_reference), 0, 255, "", "", RESTART,
+                                          "where clients are sent when this broker stops; "
+                                          "empty: nowhere" },
+    [CONFIG_CLIENTS_SERVER_MOVED] = { "clients.server_moved", CONFIG_BOOL,
+                                      AT(core_limits.server_moved), 0, 1, "false", "", false,
+                                      "... and that for good" },
+    [CONFIG_CLIENTS_SYS_INTERVAL] = { "clients.sys_interval_s", CONFIG_NUMBER,
+                                      AT(core_limits.sys_interval_s), 1, 86400, "10s", "s", false,
+                                      "between publications of $SYS topics" },
     [CONFIG_LOG_LEVEL] = { "log.level", CONFIG_LEVEL, AT(log.level), 0, 0, "info", "", false,
                            "error, warn, info or debug" },
     [CONFIG_LOG_JSON] = { "log.json", CONFIG_BOOL, AT(log.json), 0, 1, "false", "", false,
@@ -250,6 +277,11 @@ static size_t distance(struct str a, struct str b)
 static bool is_near(size_t letters, struct str written)
 {
     return letters <= written.len / 2 + 1;
+}
+
+bool config_word_near(struct str written, const char *word)
+{
+    return is_near(distance(written, str_from_c(word)), written);
 }
 
 bool config_section_nearest(struct str section, char *out, size_t size)

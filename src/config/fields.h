@@ -17,6 +17,10 @@ enum config_type {
     CONFIG_LEVEL,   /* a log level by name */
     CONFIG_LISTENS, /* a list of ADDRESS:PORT or PORT */
     CONFIG_URLS,    /* a list of ws:// and wss:// URLs */
+    CONFIG_LISTEN,  /* one ADDRESS:PORT or PORT */
+    CONFIG_TEXTS,   /* a list of strings */
+    CONFIG_CHOICE,  /* one of the words in unit, "a|b|c", as its index */
+    CONFIG_CHOICES, /* a list of them, as a mask */
 };
 
 /* The position of each key in the table. */
@@ -46,6 +50,7 @@ enum config_field_id {
     CONFIG_LIMITS_CONNECTIONS_MAX,
     CONFIG_LIMITS_CONNECT_BYTES_MAX,
     CONFIG_LIMITS_OUT_QUEUE_BYTES_MAX,
+    CONFIG_LIMITS_OUT_QUEUES_BYTES_MAX,
     CONFIG_LIMITS_OUT_QUEUE_BYTES_HARD_MAX,
     CONFIG_LIMITS_WEBSOCKET_FRAME_BYTES_MAX,
     CONFIG_LIMITS_HTTP_HEADER_BYTES_MAX,
@@ -61,8 +66,14 @@ enum config_field_id {
     CONFIG_SESSION_SUBSCRIPTIONS_MAX,
     CONFIG_SESSION_QUEUE_MESSAGES_MAX,
     CONFIG_SESSION_QUEUE_BYTES_MAX,
+    CONFIG_SESSION_QUEUE_QOS0,
     CONFIG_RETAINED_MESSAGES_MAX,
     CONFIG_RETAINED_BYTES_MAX,
+    CONFIG_CLIENTS_CHECK_PAYLOAD_FORMAT,
+    CONFIG_CLIENTS_RESPONSE_PREFIX,
+    CONFIG_CLIENTS_SERVER_REFERENCE,
+    CONFIG_CLIENTS_SERVER_MOVED,
+    CONFIG_CLIENTS_SYS_INTERVAL,
     CONFIG_LOG_LEVEL,
     CONFIG_LOG_JSON,
     CONFIG_SECURITY_ALLOW_ANONYMOUS,
@@ -94,6 +105,9 @@ bool config_section_known_env(struct str name);
 
 /* Is there a field in this section? */
 bool config_section_known(struct str section);
+
+/* Is a word that was written near enough to this one to have been meant? */
+bool config_word_near(struct str written, const char *word);
 
 /* The key of the table nearest to this unknown one, or NULL when none is near. */
 const char *config_field_nearest(struct str key);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LISTENERS "listeners"
+
 enum { FILE_BYTES_MAX = 16 << 20, KEY_CHARS_MAX = 128 };
 
 /* ":LINE:COLUMN" of the key at the path, or nothing. */
@@ -61,6 +63,10 @@ static void load_root(struct config *config, json_t *root, const struct config_p
     json_object_foreach(root, section, members)
     {
         char where[32], nearest[32];
+        if (strcmp(section, LISTENERS) == 0) {
+            config_listeners_set(config, members, place, report);
+            continue;
+        }
         key_position(place, section, NULL, where, sizeof where);
         if (!config_section_known(str_from_c(section))) {
             bool near = config_section_nearest(str_from_c(section), nearest, sizeof nearest);
@@ -153,6 +159,20 @@ static void set_from_text(struct config *config, enum config_field_id id, const 
     json_decref(value);
 }
 
+/* The listeners as JSON in a text. */
+static void listeners_from_text(struct config *config, const char *text,
+                                const struct config_place *place, struct config_report *report)
+{
+    json_error_t error;
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+
+    if (value)
+        config_listeners_set(config, value, place, report);
+    else
+        config_report_error(report, "%s: %s: not JSON: %s", place->name, LISTENERS, error.text);
+    json_decref(value);
+}
+
 int config_load_env(struct config *config, const char *const *env, struct config_report *report)
 {
     for (; *env; env++) {
@@ -163,7 +183,9 @@ int config_load_env(struct config *config, const char *const *env, struct config
             continue;
         snprintf(variable, sizeof variable, "%.*s", STR_ARG(name));
         struct config_place place = { .name = variable, .source = CONFIG_ENV };
-        if (config_field_find_env(name, &id))
+        if (str_equal(name, STR("PLEXUS_LISTENERS")))
+            listeners_from_text(config, *env + name.len + 1, &place, report);
+        else if (config_field_find_env(name, &id))
             set_from_text(config, id, *env + name.len + 1, false, &place, report);
         else if (config_section_known_env(name))
             config_report_warning(report, "%s: no key of the configuration, ignored", variable);
@@ -177,6 +199,10 @@ int config_set(struct config *config, const char *key, const char *text, bool ap
     struct config_place place = { .name = where, .source = CONFIG_FLAG };
     enum config_field_id id;
 
+    if (strcmp(key, LISTENERS) == 0) {
+        listeners_from_text(config, text, &place, report);
+        return config_report_err(report);
+    }
     if (config_field_find(str_from_c(key), &id)) {
         set_from_text(config, id, text, append, &place, report);
         return config_report_err(report);
@@ -208,6 +234,7 @@ void config_finish(struct config *config)
 {
     for (unsigned i = 0; i < CONFIG_FIELD_COUNT; i++)
         config_value_finish(config, (enum config_field_id)i);
+    config_listeners_finish(&config->listeners);
     free(config->file);
     *config = (struct config){ 0 };
 }

@@ -3,7 +3,6 @@
 
 #include "base/err.h"
 #include "config/address.h"
-#include "config/json_text.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -11,32 +10,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOUND_CHARS_MAX = 60, NO_ELEMENT = -1 };
+enum { FOUND_CHARS_MAX = 60, NO_ELEMENT = -1, PATH_STEPS_MAX = 8 };
 
 /* One attempt to set a field. */
 struct attempt {
-    struct config *config;
-    enum config_field_id id;
+    const struct config_target *target;
     const struct config_field *field;
     const struct config_place *place;
     struct config_report *report;
 };
 
-static void *member(const struct config *config, const struct config_field *field)
+static void *member(const struct attempt *attempt)
 {
-    return (char *)config + field->offset;
+    return (char *)attempt->target->base + attempt->field->offset;
 }
 
 static bool find_position(const struct attempt *attempt, int element, struct json_position *ret)
 {
-    const char *key = attempt->field->key, *dot = strchr(key, '.');
-    char section[32];
+    const struct config_target *target = attempt->target;
+    struct json_step path[PATH_STEPS_MAX];
 
+    assert(target->steps < PATH_STEPS_MAX);
     if (attempt->place->text.len == 0)
         return false;
-    snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
-    struct json_step path[] = { { section, 0 }, { dot + 1, 0 }, { NULL, (size_t)element } };
-    return json_text_find(attempt->place->text, path, element == NO_ELEMENT ? 2 : 3, false, ret);
+    for (size_t i = 0; i < target->steps; i++)
+        path[i] = target->path[i];
+    path[target->steps] = (struct json_step){ NULL, (size_t)element };
+    return json_text_find(attempt->place->text, path,
+                          target->steps + (element == NO_ELEMENT ? 0 : 1), false, ret);
 }
 
 static void describe_allowed(const struct config_field *field, bool element, char *out, size_t size)
@@ -55,8 +56,16 @@ static void describe_allowed(const struct config_field *field, bool element, cha
         return;
     case CONFIG_LEVEL: snprintf(out, size, "\"error\", \"warn\", \"info\" or \"debug\""); return;
     case CONFIG_LISTENS:
-        snprintf(out, size, "%s\"ADDRESS:PORT\" or \"PORT\", the address in digits",
-                 element ? "" : "a list of ");
+    case CONFIG_LISTEN:
+        snprintf(out, size, "%s\"ADDRESS:PORT\" or \"PORT\", the address in digits%s",
+                 element || field->type == CONFIG_LISTEN ? "" : "a list of ",
+                 field->type == CONFIG_LISTEN ? ", \"unix:/PATH\" or \"systemd:NAME\"" : "");
+        return;
+    case CONFIG_TEXTS: snprintf(out, size, "%s", element ? "a text" : "a list of texts"); return;
+    case CONFIG_CHOICE:
+    case CONFIG_CHOICES:
+        snprintf(out, size, "%s%s", field->type == CONFIG_CHOICE || element ? "" : "a list of ",
+                 field->unit);
         return;
     case CONFIG_URLS:
         snprintf(out, size, "%s\"ws://HOST:PORT/mesh\" or \"wss://...\"",
@@ -79,7 +88,7 @@ static void refuse(const struct attempt *attempt, const json_t *value, int eleme
         snprintf(index, sizeof index, "[%d]", element);
     describe_allowed(attempt->field, element != NO_ELEMENT, allowed, sizeof allowed);
     config_report_error(attempt->report, "%s%s: %s%s: found %.*s%s, allowed: %s",
-                        attempt->place->name, where, attempt->field->key, index, FOUND_CHARS_MAX,
+                        attempt->place->name, where, attempt->target->label, index, FOUND_CHARS_MAX,
                         found ? found : "?", cut ? "..." : "", allowed);
     free(found);
 }
@@ -132,7 +141,7 @@ int config_quantity_parse(const char *text, const char *unit, uint64_t *ret_valu
 static bool set_number(const struct attempt *attempt, const json_t *value)
 {
     const struct config_field *field = attempt->field;
-    void *at = member(attempt->config, field);
+    void *at = member(attempt);
     uint64_t number = 0;
 
     if (json_is_integer(value) && json_integer_value(value) >= 0)
@@ -153,7 +162,7 @@ static bool set_number(const struct attempt *attempt, const json_t *value)
 
 static bool set_text(const struct attempt *attempt, const json_t *value)
 {
-    char **at = member(attempt->config, attempt->field);
+    char **at = member(attempt);
     size_t len = json_string_length(value);
 
     if (!json_is_string(value) || len < attempt->field->min || len > attempt->field->max)
@@ -175,6 +184,8 @@ static bool element_ok(const struct config_field *field, const json_t *element)
     if (!json_is_string(element))
         return false;
     struct str text = str_from_c(json_string_value(element));
+    if (field->type == CONFIG_TEXTS)
+        return text.len > 0;
     return field->type == CONFIG_URLS ? config_url_check(text) == ERR_OK
                                       : config_address_parse(text, &address) == ERR_OK;
 }
@@ -189,7 +200,7 @@ static void strings_finish(struct config_strings *strings)
 /* Lists report each bad element by itself; false only for what is no list. */
 static bool set_list(const struct attempt *attempt, const json_t *value, bool append)
 {
-    struct config_strings *strings = member(attempt->config, attempt->field);
+    struct config_strings *strings = member(attempt);
     size_t before = attempt->report->errors, index;
     json_t *element;
 
@@ -222,14 +233,66 @@ static bool set_bool(const struct attempt *attempt, const json_t *value)
 {
     if (!json_is_boolean(value))
         return false;
-    *(bool *)member(attempt->config, attempt->field) = json_is_true(value);
+    *(bool *)member(attempt) = json_is_true(value);
     return true;
 }
 
 static bool set_level(const struct attempt *attempt, const json_t *value)
 {
+    return json_is_string(value) && log_level_parse(json_string_value(value), member(attempt));
+}
+
+/* The position of a word among "a|b|c", or -1. */
+static int word_index(const char *words, const json_t *word)
+{
+    size_t len = json_string_length(word);
+    int index = 0;
+
+    for (const char *at = words; json_is_string(word) && *at; index++) {
+        size_t each = strcspn(at, "|");
+        if (each == len && memcmp(at, json_string_value(word), len) == 0)
+            return index;
+        at += each + (at[each] == '|');
+    }
+    return -1;
+}
+
+static bool set_choice(const struct attempt *attempt, const json_t *value)
+{
+    int index = word_index(attempt->field->unit, value);
+
+    if (index >= 0)
+        *(uint32_t *)member(attempt) = (uint32_t)index;
+    return index >= 0;
+}
+
+static bool set_choices(const struct attempt *attempt, const json_t *value)
+{
+    uint32_t mask = 0;
+    size_t index;
+    json_t *element;
+
+    if (!json_is_array(value))
+        return false;
+    json_array_foreach(value, index, element)
+    {
+        int word = word_index(attempt->field->unit, element);
+        if (word < 0)
+            refuse(attempt, element, (int)index);
+        else
+            mask |= 1u << word;
+    }
+    *(uint32_t *)member(attempt) = mask;
+    return true;
+}
+
+static bool set_listen(const struct attempt *attempt, const json_t *value)
+{
+    struct config_address address;
+
     return json_is_string(value) &&
-           log_level_parse(json_string_value(value), member(attempt->config, attempt->field));
+           config_address_parse(str_from_c(json_string_value(value)), &address) == ERR_OK &&
+           set_text(attempt, value);
 }
 
 static bool set_any(const struct attempt *attempt, const json_t *value, bool append)
@@ -240,22 +303,41 @@ static bool set_any(const struct attempt *attempt, const json_t *value, bool app
     case CONFIG_TEXT: return set_text(attempt, value);
     case CONFIG_LEVEL: return set_level(attempt, value);
     case CONFIG_LISTENS:
+    case CONFIG_TEXTS:
     case CONFIG_URLS: return set_list(attempt, value, append);
+    case CONFIG_LISTEN: return set_listen(attempt, value);
+    case CONFIG_CHOICE: return set_choice(attempt, value);
+    case CONFIG_CHOICES: return set_choices(attempt, value);
     }
+    return false;
+}
+
+bool config_member_set(const struct config_target *target, json_t *value, bool append,
+                       const struct config_place *place, struct config_report *report)
+{
+    struct attempt attempt = { target, target->field, place, report };
+
+    if (set_any(&attempt, value, append))
+        return true;
+    refuse(&attempt, value, NO_ELEMENT);
     return false;
 }
 
 void config_value_set(struct config *config, enum config_field_id id, json_t *value, bool append,
                       const struct config_place *place, struct config_report *report)
 {
-    struct attempt attempt = { config, id, config_field(id), place, report };
+    const struct config_field *field = config_field(id);
+    const char *dot = strchr(field->key, '.');
+    char section[32];
+    struct json_step path[] = { { section, 0 }, { dot + 1, 0 } };
+    struct config_target target = { config, field, path, 2, field->key };
+    struct attempt attempt = { &target, field, place, report };
     struct config_origin origin = { .source = place->source };
     struct json_position position;
 
-    if (!set_any(&attempt, value, append)) {
-        refuse(&attempt, value, NO_ELEMENT);
+    snprintf(section, sizeof section, "%.*s", (int)(dot - field->key), field->key);
+    if (!config_member_set(&target, value, append, place, report))
         return;
-    }
     if (find_position(&attempt, NO_ELEMENT, &position)) {
         origin.line = position.line;
         origin.column = position.column;
@@ -304,22 +386,39 @@ json_t *config_value_from_text(const struct config_field *field, const char *tex
             return json_integer((json_int_t)number);
         return json_string(text);
     case CONFIG_TEXT:
+    case CONFIG_LISTEN:
+    case CONFIG_CHOICE:
     case CONFIG_LEVEL: return json_string(text);
     case CONFIG_LISTENS:
+    case CONFIG_TEXTS:
+    case CONFIG_CHOICES:
     case CONFIG_URLS: return list_from_text(text);
     }
     return NULL;
 }
 
+void config_member_finish(void *base, const struct config_field *field)
+{
+    void *at = (char *)base + field->offset;
+
+    switch (field->type) {
+    case CONFIG_TEXT:
+    case CONFIG_LISTEN:
+        free(*(char **)at);
+        *(char **)at = NULL;
+        return;
+    case CONFIG_LISTENS:
+    case CONFIG_TEXTS:
+    case CONFIG_URLS: strings_finish(at); return;
+    case CONFIG_BOOL:
+    case CONFIG_NUMBER:
+    case CONFIG_CHOICE:
+    case CONFIG_CHOICES:
+    case CONFIG_LEVEL: return;
+    }
+}
+
 void config_value_finish(struct config *config, enum config_field_id id)
 {
-    const struct config_field *field = config_field(id);
-
-    if (field->type == CONFIG_TEXT) {
-        char **at = member(config, field);
-        free(*at);
-        *at = NULL;
-    } else if (field->type == CONFIG_LISTENS || field->type == CONFIG_URLS) {
-        strings_finish(member(config, field));
-    }
+    config_member_finish(config, config_field(id));
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "config/json_text.h"
 
 #include <jansson.h>
 
@@ -14,8 +15,25 @@ struct config_place {
     enum config_source source;
 };
 
+/* A member to set: of what, which, and where its value stands in the text. */
+struct config_target {
+    void *base; /* what the field's offset counts from */
+    const struct config_field *field;
+    const struct json_step *path; /* to the value */
+    size_t steps;
+    const char *label; /* "listeners[1].tls.key_file" */
+};
+
 /* Check value and store it; a list grows when append is set. What is wrong goes to the
- * report and leaves the member as it was. */
+ * report and leaves the member as it was: false. */
+bool config_member_set(const struct config_target *target, json_t *value, bool append,
+                       const struct config_place *place, struct config_report *report);
+
+/* Free what the member owns, and empty it. */
+void config_member_finish(void *base, const struct config_field *field);
+
+/* The same as config_member_set for a field of the table; a list grows when append is set. What is
+ * wrong goes to the report and leaves the member as it was. */
 void config_value_set(struct config *config, enum config_field_id id, json_t *value, bool append,
                       const struct config_place *place, struct config_report *report);
 

@@ -256,8 +256,8 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     struct carrier *carrier = lws_get_opaque_user_data(wsi);
     bool gone = reason == LWS_CALLBACK_CLIENT_CLOSED;
     /* A peer that closes before it answers is told of by the second one alone. */
-    bool failed = reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR ||
-                  reason == LWS_CALLBACK_CLOSED_CLIENT_HTTP;
+    bool failed =
+        reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR || reason == LWS_CALLBACK_CLOSED_CLIENT_HTTP;
 
     (void)user;
     if (reason != LWS_CALLBACK_CLIENT_RECEIVE && reason != LWS_CALLBACK_CLIENT_WRITEABLE &&

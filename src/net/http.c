@@ -66,6 +66,17 @@ static bool path_fits(const struct http_route *route, struct str path)
     return str_equal(pattern, path);
 }
 
+/* Pages, or the API: what does this listener answer? Being asked how one is, always. */
+static bool is_served(struct lws *wsi, struct str path)
+{
+    const struct visitor *visitor = web_visitor(wsi);
+    bool api = str_starts_with(path, STR("/api/"));
+
+    if (str_equal(path, STR("/healthz")) || str_equal(path, STR("/readyz")))
+        return true;
+    return visitor && listener_serves(visitor->listener, api ? SERVE_API : SERVE_PAGES);
+}
+
 /* Let a route's handler answer; 404 where no path fits, 405 where only the method does not. */
 static void answer(struct lws *wsi, struct http_exchange *exchange)
 {
@@ -77,12 +88,12 @@ static void answer(struct lws *wsi, struct http_exchange *exchange)
         .body = buf_str(&exchange->body),
         .authorization = buf_str(&exchange->authorization),
         .host = buf_str(&exchange->host),
-        .loopback = listener_peer_is_loopback(lws_get_socket_fd(wsi)),
+        .loopback = web_is_loopback(wsi),
     };
     struct http_response *response = &exchange->response;
 
     *response = (struct http_response){ .status = 404, .content_type = "text/plain" };
-    for (size_t i = 0; i < config->route_count; i++) {
+    for (size_t i = 0; i < config->route_count && is_served(wsi, request.path); i++) {
         const struct http_route *route = &config->routes[i];
         if (!path_fits(route, request.path))
             continue;
@@ -188,19 +199,12 @@ static int on_upgrade(struct lws *wsi, const char *to)
     return 1;
 }
 
-static void forget_listener(struct lws *wsi)
-{
-    struct listener *listener = lws_get_opaque_user_data(wsi);
-
-    if (listener)
-        listener->connections--;
-    lws_set_opaque_user_data(wsi, NULL);
-}
-
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t len)
 {
     /* Most of libwebsockets' reasons do not concern us: a chain, not a switch over 90. */
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return web_secure(in, user);
     if (reason == LWS_CALLBACK_HTTP)
         return on_request(wsi, user, in);
     if (reason == LWS_CALLBACK_HTTP_BODY)
@@ -212,7 +216,7 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
         return on_upgrade(wsi, in);
     if (reason == LWS_CALLBACK_WSI_DESTROY)
-        forget_listener(wsi);
+        web_leave(wsi);
     if (reason == LWS_CALLBACK_CLOSED_HTTP || reason == LWS_CALLBACK_HTTP_DROP_PROTOCOL)
         exchange_finish(user);
     return 0;

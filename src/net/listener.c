@@ -4,31 +4,22 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "net/bind.h"
+#include "net/door.h"
+#include "net/secure.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 #include "net/turn.h"
 #include "net/web.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, ACCEPTS_MAX = 128, WARN_EVERY_MS = 1000 };
-
-static void address_text(const struct sockaddr *address, socklen_t len, char *out, size_t size)
-{
-    char host[INET6_ADDRSTRLEN + 16], port[8];
-
-    snprintf(out, size, "-");
-    if (getnameinfo(address, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return;
-    snprintf(out, size, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
+enum { ACCEPTS_MAX = 128, WARN_EVERY_MS = 1000 };
 
 void listener_peer(int fd, char *out, size_t size)
 {
@@ -37,7 +28,7 @@ void listener_peer(int fd, char *out, size_t size)
 
     snprintf(out, size, "-");
     if (getpeername(fd, (struct sockaddr *)&address, &len) == 0)
-        address_text((struct sockaddr *)&address, len, out, size);
+        bind_address_text((struct sockaddr *)&address, len, out, size);
 }
 
 bool listener_peer_is_loopback(int fd)
@@ -52,7 +43,7 @@ bool listener_peer_is_loopback(int fd)
         return ntohl(in->sin_addr.s_addr) >> 24 == 127;
     }
     if (address.ss_family != AF_INET6)
-        return false;
+        return address.ss_family == AF_UNIX;
     const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&address)->sin6_addr;
 
     return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
@@ -89,6 +80,37 @@ static bool refuse_one(struct listener *listener)
     return fd >= 0;
 }
 
+/* What a listener is for, where nobody looked at the first bytes. */
+static enum hello expected(const struct listener *listener)
+{
+    bool mqtt = listener->config->kind == LISTENER_MQTT;
+
+    if (listener->tls)
+        return mqtt ? HELLO_TLS_MQTT : HELLO_TLS_HTTP;
+    return mqtt ? HELLO_MQTT : HELLO_HTTP;
+}
+
+void listener_admit(const struct arrival *arrival, enum hello hello)
+{
+    struct listener *listener = arrival->listener;
+    struct net *net = listener->net;
+
+    if (hello == HELLO_MORE)
+        hello = expected(listener);
+    if ((hello == HELLO_TLS_MQTT || hello == HELLO_TLS_HTTP) && !listener->tls) {
+        close(arrival->fd);
+        return;
+    }
+    switch (hello) {
+    case HELLO_MQTT: tcp_accept(net, arrival); return;
+    case HELLO_TLS_MQTT: secure_accept(net, arrival); return;
+    case HELLO_HTTP: web_accept(net->web, arrival, NULL); return;
+    case HELLO_TLS_HTTP: web_accept(net->web, arrival, listener->vhost); return;
+    case HELLO_MORE:
+    case HELLO_NOTHING: close(arrival->fd); return;
+    }
+}
+
 static void serve(struct listener *listener, int fd)
 {
     const struct listener_config *config = listener->config;
@@ -99,10 +121,41 @@ static void serve(struct listener *listener, int fd)
         return;
     }
     listener->net->stats.accepted++;
-    switch (config->kind) {
-    case LISTENER_MQTT: tcp_accept(listener->net, listener, fd); break;
-    case LISTENER_WEB: web_accept(listener->net->web, listener, fd); break;
-    }
+    const struct arrival arrival = { .listener = listener, .fd = fd };
+
+    if (config->proxy_protocol || config->kind == LISTENER_AUTO)
+        door_open(listener->net, &arrival);
+    else
+        listener_admit(&arrival, HELLO_MORE);
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct listener *listener = timer->data;
+
+    uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+}
+
+/* One was accepted. False: enough for now; the others wait in the kernel meanwhile. */
+static bool may_accept_more(struct listener *listener)
+{
+    enum { SECOND_US = 1000000, MS_US = 1000 };
+    uint32_t rate = listener->config->connect_rate_max;
+    uint64_t now_us = listener->net->now_us;
+    uint64_t credit = now_us > SECOND_US ? now_us - SECOND_US : 0;
+
+    if (rate == 0)
+        return true;
+    if (listener->due_us < credit)
+        listener->due_us = credit;
+    listener->due_us += SECOND_US / rate;
+    if (listener->due_us <= now_us)
+        return true;
+    uv_poll_stop(&listener->poll);
+    uv_timer_start(&listener->pause, on_pause_over, (listener->due_us - now_us) / MS_US + 1, 0);
+    return false;
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -116,6 +169,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             serve(listener, fd);
+            if (!may_accept_more(listener))
+                return;
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED)
@@ -125,82 +180,80 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     }
 }
 
-static int complain(struct buf *errors, const char *host, unsigned port, const char *why)
+const char *listener_name(const struct listener *listener)
 {
-    char lower[128];
-
-    snprintf(lower, sizeof lower, "%s", why);
-    if (lower[0] >= 'A' && lower[0] <= 'Z' && !(lower[1] >= 'A' && lower[1] <= 'Z'))
-        lower[0] = (char)(lower[0] - 'A' + 'a');
-    buf_printf(errors,
-               strchr(host, ':') ? "cannot listen on [%s]:%u: %s\n"
-                                 : "cannot listen on %s:%u: %s\n",
-               host, port, lower);
-    return ERR_IO;
+    return listener->config->name ? listener->config->name : "-";
 }
 
-/* A bound, listening socket, or -1 with errno. */
-static int bind_socket(const struct addrinfo *info)
+/* Load what TLS needs, where it is asked for. */
+static int prepare_tls(struct listener *listener, struct buf *errors)
 {
-    int yes = 1;
-    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const struct listener_config *config = listener->config;
 
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (info->ai_family == AF_INET6) /* "::" is IPv6 alone, so that 0.0.0.0 can stand beside it */
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int saved = errno;
+    if (!config->tls)
+        return ERR_OK;
+    static const enum tls_use uses[] = {
+        [LISTENER_MQTT] = TLS_MQTT, [LISTENER_WEB] = TLS_WEB, [LISTENER_AUTO] = TLS_AUTO
+    };
+    listener->tls = tls_new(config->tls, uses[config->kind], listener_name(listener), errors);
+    if (!listener->tls)
+        return ERR_IO;
+    if (config->kind != LISTENER_MQTT)
+        listener->vhost = web_host(listener->net->web, listener);
+    return config->kind == LISTENER_MQTT || listener->vhost ? ERR_OK : ERR_NOMEM;
+}
 
-    close(fd);
-    errno = saved;
-    return -1;
+bool listener_serves(const struct listener *listener, enum listener_serve what)
+{
+    return listener->config->serve == 0 || listener->config->serve & what;
 }
 
 int listener_open(struct net *net, struct listener *listener, const struct listener_config *config,
                   struct buf *errors)
 {
-    const char *host = config->host ? config->host : "127.0.0.1";
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-    struct addrinfo *found = NULL;
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    char port[8];
+    static const char *const kinds[] = {
+        [LISTENER_MQTT] = "mqtt", [LISTENER_WEB] = "web", [LISTENER_AUTO] = "auto"
+    };
 
     listener->net = net;
     listener->config = config;
-    snprintf(port, sizeof port, "%u", config->port);
-    int err = getaddrinfo(host, port, &hints, &found);
-
-    if (err)
-        return complain(errors, host, config->port, gai_strerror(err));
-    listener->fd = bind_socket(found);
-    err = errno;
-    freeaddrinfo(found);
+    listener->fd = bind_open(config, errors);
     if (listener->fd < 0)
-        return complain(errors, host, config->port, strerror(err));
-    if (getsockname(listener->fd, (struct sockaddr *)&address, &len) == 0)
-        address_text((struct sockaddr *)&address, len, listener->address, sizeof listener->address);
+        return ERR_IO;
+    bind_address(listener->fd, listener->address, sizeof listener->address);
+    int err = prepare_tls(listener, errors);
+
+    if (err) {
+        close(listener->fd);
+        return err;
+    }
     uv_poll_init(&net->loop, &listener->poll, listener->fd);
-    listener->poll.data = listener;
+    uv_timer_init(&net->loop, &listener->pause);
+    listener->poll.data = listener->pause.data = listener;
     listener->open = true;
     uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
-    log_info("listener.open", "protocol=%s address=%s",
-             config->kind == LISTENER_MQTT ? "mqtt" : "web", listener->address);
+    log_info("listener.open", "name=%s protocol=%s tls=%s address=%s", listener_name(listener),
+             kinds[config->kind], listener->tls ? "yes" : "no", listener->address);
     return ERR_OK;
+}
+
+void listener_finish_all(struct net *net)
+{
+    for (size_t i = 0; net->listeners && i < net->config.listener_count; i++)
+        tls_free(net->listeners[i].tls);
 }
 
 void listener_close_all(struct net *net)
 {
-    for (size_t i = 0; i < net->config.listener_count; i++) {
+    for (size_t i = 0; net->listeners && i < net->config.listener_count; i++) {
         struct listener *listener = &net->listeners[i];
         if (!listener->open)
             continue;
         listener->open = false;
         uv_poll_stop(&listener->poll);
         uv_close((uv_handle_t *)&listener->poll, NULL);
+        uv_close((uv_handle_t *)&listener->pause, NULL);
         close(listener->fd);
+        bind_forget(listener->config);
     }
 }

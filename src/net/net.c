@@ -5,8 +5,11 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "net/carrier.h"
+#include "net/door.h"
 #include "net/listener.h"
 #include "net/stream.h"
+#include "net/tls.h"
+#include "net/tls_watch.h"
 #include "net/turn.h"
 #include "net/web.h"
 
@@ -28,11 +31,13 @@ void net_config_defaults(struct net_config *config)
     set_default(&config->packet_bytes_max, 16 * MIB);
     set_default(&config->connect_bytes_max, 512 * KIB);
     set_default(&config->out_queue_bytes_max, MIB);
+    set_default(&config->out_queues_bytes_max, 128 * MIB);
     set_default(&config->out_queue_bytes_hard_max, 32 * MIB);
     set_default(&config->websocket_frame_bytes_max, config->packet_bytes_max + 64 * KIB);
     set_default(&config->http_header_bytes_max, 8 * KIB);
     set_default(&config->http_body_bytes_max, 256 * KIB);
     set_default(&config->link_timeout_ms, 10000);
+    set_default(&config->connect_timeout_ms, 10000);
     set_default(&config->close_wait_ms, 5000);
     if (config->connect_bytes_max > config->packet_bytes_max)
         config->connect_bytes_max = config->packet_bytes_max;
@@ -81,6 +86,9 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
     net->timer_due_ms = UINT64_MAX;
     net->link_packet_max = MESH_BUNDLE_MAX + LINK_PACKET_HEAD;
     list_init(&net->dirty);
+    list_init(&net->doors);
+    list_init(&net->throttled);
+    list_init(&net->unread);
     list_init(&net->closing);
     list_init(&net->all_carriers);
     list_init(&net->dirty_carriers);
@@ -111,6 +119,20 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
     return net;
 }
 
+/* Each line of what went wrong, as an event of its own. */
+static void log_lines(const struct buf *lines)
+{
+    struct str text = buf_str(lines);
+    char quoted[1024];
+
+    for (size_t at = 0; at < text.len;) {
+        size_t end = str_find(text, '\n', at);
+        log_error("tls.unusable", "reason=%s",
+                  log_quoted(str_slice(text, at, end), quoted, sizeof quoted));
+        at = end + 1;
+    }
+}
+
 int net_listen(struct net *net, struct buf *errors)
 {
     int result = ERR_OK;
@@ -120,6 +142,28 @@ int net_listen(struct net *net, struct buf *errors)
         if (err)
             result = err;
     }
+    if (!result)
+        net->tls_watch = tls_watch_new(net);
+    return result;
+}
+
+int net_tls_reload(struct net *net)
+{
+    struct buf errors = { 0 };
+    int result = ERR_OK;
+
+    for (size_t i = 0; i < net->config.listener_count; i++) {
+        struct listener *listener = &net->listeners[i];
+        if (!listener->tls)
+            continue;
+        int err = tls_reload(listener->tls, &errors);
+        if (err)
+            result = err;
+        else
+            log_info("tls.loaded", "listener=%s", listener_name(listener));
+    }
+    log_lines(&errors);
+    buf_finish(&errors);
     return result;
 }
 
@@ -155,8 +199,9 @@ void net_free(struct net *net)
     uv_close((uv_handle_t *)&net->prepare, NULL);
     uv_close((uv_handle_t *)&net->timer, NULL);
     uv_close((uv_handle_t *)&net->async, NULL);
-    if (net->listeners)
-        listener_close_all(net);
+    listener_close_all(net);
+    door_close_all(net);
+    tls_watch_free(net->tls_watch);
     for (size_t i = 1; i < net->streams.len; i++) {
         if (net->streams.at[i])
             stream_abort(net->streams.at[i]);
@@ -165,6 +210,7 @@ void net_free(struct net *net)
         stream_abort(list_entry(net->closing.next, struct stream, closing_link));
     carrier_drop_all(net);
     web_free(net->web);
+    listener_finish_all(net);
     run_out(net);
     int err = uv_loop_close(&net->loop);
     assert(err == 0);

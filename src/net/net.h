@@ -18,14 +18,52 @@ struct node;
 struct durable_op;
 struct uv_loop_s;
 
-/* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh. */
-enum listener_kind { LISTENER_MQTT, LISTENER_WEB };
+/* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh.
+ * auto: both, with TLS or without, by the first bytes. */
+enum listener_kind { LISTENER_MQTT, LISTENER_WEB, LISTENER_AUTO };
+
+/* What a web listener answers. */
+enum listener_serve { SERVE_MQTT = 1, SERVE_MESH = 2, SERVE_PAGES = 4, SERVE_API = 8 };
+
+/* Does a client show a certificate? optional: one that is shown must be good. */
+enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
+
+/* PEM files: the certificate with the chain behind it, and its key. */
+struct tls_certificate {
+    const char *certificate_file;
+    const char *key_file;
+};
+
+/* How a listener speaks TLS. */
+struct tls_config {
+    const struct tls_certificate *certificates; /* by SNI; the first where no name fits */
+    size_t certificate_count;
+    const char *ca_file;      /* signs clients' certificates; NULL: none */
+    const char *crl_file;     /* which of them count no more; NULL: none */
+    const char *ciphers;      /* of TLS 1.2, as OpenSSL names them; NULL: its default */
+    const char *ciphersuites; /* of TLS 1.3, likewise */
+    bool tls_13_only;
+    enum tls_client client;
+    bool username; /* a client's certificate says its user name */
+};
 
 struct listener_config {
-    const char *host; /* numeric address or name; NULL: 127.0.0.1 */
-    uint16_t port;    /* 0: any free one, see net_addresses */
+    const char *name;        /* for the log; NULL: "-" */
+    const char *host;        /* numeric address or name; NULL: 127.0.0.1 */
+    const char *path;        /* of a unix socket, instead of host and port; NULL: none */
+    const char *socket_name; /* of one that was opened for us, instead; NULL: none */
+    unsigned mode;           /* of that file; 0: 0660 */
+    uint16_t port;           /* 0: any free one, see net_addresses */
     enum listener_kind kind;
-    uint32_t connections_max; /* 0: no limit but that of open files */
+    unsigned serve;               /* enum listener_serve, or-ed; 0: all */
+    const struct tls_config *tls; /* NULL: none */
+    const char *const *origins;   /* that WebSockets may come from; none: any */
+    size_t origin_count;
+    bool proxy_protocol;           /* a proxy stands before it, and says where clients are */
+    uint32_t connections_max;      /* 0: no limit but that of open files */
+    uint32_t connect_rate_max;     /* accepted a second; more wait in the kernel; 0: no limit */
+    uint32_t packet_bytes_max;     /* below net_config's; 0: that */
+    uint64_t bytes_per_second_max; /* read from a client's connection; 0: no limit */
 };
 
 /* ---- HTTP ---- */
@@ -73,12 +111,14 @@ struct net_config {
     uint32_t packet_bytes_max;          /* of a client; 16 MiB */
     uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 512 KiB */
     uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
+    uint32_t out_queues_bytes_max;      /* of all: one may have half of what is free; 128 MiB */
     uint32_t out_queue_bytes_hard_max;  /* so much more nevertheless: it is closed; 32 MiB */
     uint32_t websocket_frame_bytes_max; /* 16 MiB and a bit: one packet of the largest size */
     uint32_t http_header_bytes_max;     /* 8192 */
     uint32_t http_body_bytes_max;       /* of a request; 256 KiB */
     uint32_t connections_max;           /* open files to plan for; all that are allowed */
     uint32_t link_timeout_ms;           /* until a dialled or accepted link is up; 10 s */
+    uint32_t connect_timeout_ms;        /* for a PROXY header, and to tell what is spoken; 10 s */
     uint32_t close_wait_ms;             /* for a closing connection to take its rest; 5 s */
 
     struct node_id node_id;  /* as the mesh has it */
@@ -116,6 +156,11 @@ int net_listen(struct net *net, struct buf *errors);
 
 /* Where listener i really listens, "127.0.0.1:34567"; empty when it does not. Borrowed. */
 struct str net_address(const struct net *net, size_t i);
+
+/* Read the certificates, keys, CAs and CRLs of all listeners again, for connections that
+ * come from now on; those that stand are not touched. What cannot be used leaves the
+ * listener as it was, is in the log, and makes it ERR_IO. */
+int net_tls_reload(struct net *net);
 
 /* Run until net_stop has done its work. */
 void net_run(struct net *net);

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "net/carry.h"
+#include "net/meter.h"
 #include "net/turn.h"
 
 /* Room to note the end of every connection, so that noting it cannot fail. */
@@ -43,7 +44,8 @@ static conn_id take_number(struct net *net)
     return (conn_id)(net->streams.len - 1);
 }
 
-int stream_open(struct net *net, struct stream *stream, const struct transport *transport)
+int stream_open(struct net *net, struct stream *stream, const struct transport *transport,
+                const struct listener_config *limits)
 {
     conn_id id = take_number(net);
 
@@ -51,6 +53,7 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
         return ERR_NOMEM;
     stream->net = net;
     stream->transport = transport;
+    stream->limits = limits;
     stream->id = id;
     stream->packet_max = net->config.connect_bytes_max;
     list_init(&stream->dirty);
@@ -66,7 +69,7 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
 
 bool stream_wants_reading(const struct stream *stream)
 {
-    return stream->net->gate_open && !stream->paused;
+    return stream->net->gate_open && !stream->paused && !stream->throttled;
 }
 
 /* Links have a door of their own: /mesh. MESH.md 3.2 */
@@ -85,6 +88,17 @@ static void refuse_link(struct stream *stream, const struct mqtt_connect *connec
     stream_close(stream);
 }
 
+/* Who a client is, its certificate says where that is asked for. */
+static void vouch(const struct stream *stream, struct mqtt_connect *connect)
+{
+    struct str name = stream->transport->username ? stream->transport->username(stream) : STR("");
+
+    if (name.len == 0)
+        return;
+    connect->has_username = true;
+    connect->username = name;
+}
+
 /* Many small packets may ask for a great many deliveries: carry them out before they pile
  * up, so that limits are felt in time. False: the stream is closed or gone. */
 static bool keep_small(struct stream *stream)
@@ -94,6 +108,14 @@ static bool keep_small(struct stream *stream)
     if (net->out.core.sends.len >= SENDS_MAX)
         net_settle(net);
     return stream->id && !stream->closing;
+}
+
+/* How large an accepted client's packets may be. */
+static uint32_t packet_max(const struct stream *stream)
+{
+    uint32_t own = stream->limits->packet_bytes_max, all = stream->net->config.packet_bytes_max;
+
+    return own && own < all ? own : all;
 }
 
 /* One packet of the client. */
@@ -115,11 +137,12 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     }
     if (packet.kind == MQTT_CONNECT && !stream->version) {
         stream->version = (uint8_t)packet.connect.version;
-        stream->packet_max = net->config.packet_bytes_max;
+        stream->packet_max = packet_max(stream);
         if (str_starts_with(packet.connect.client_id, STR("$mesh/"))) {
             refuse_link(stream, &packet.connect);
             return false;
         }
+        vouch(stream, &packet.connect);
     }
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);
@@ -152,6 +175,8 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
     struct net *net = stream->net;
 
     net->stats.bytes_in += len;
+    if (stream->id && stream->limits->bytes_per_second_max)
+        meter_count(stream, len);
     if (stream->id && !stream->closing && len > 0) {
         int err = take(stream, bytes, len);
         if (err) {
@@ -177,8 +202,11 @@ void stream_lost(struct stream *stream)
     stream->id = 0;
     list_remove(&stream->dirty);
     list_remove(&stream->closing_link);
+    meter_forget(stream);
     intake_finish(&stream->in);
     out_queue_finish(&stream->out);
+    net->waiting_bytes -= stream->counted_bytes;
+    stream->counted_bytes = 0;
     net->stats.connections--;
 }
 
@@ -206,11 +234,28 @@ void stream_close(struct stream *stream)
     stream_dirty(stream);
 }
 
+size_t stream_limit(const struct net *net)
+{
+    size_t free = net->waiting_bytes < net->config.out_queues_bytes_max
+                      ? net->config.out_queues_bytes_max - net->waiting_bytes
+                      : 0;
+
+    return free / 2 > net->config.out_queue_bytes_max ? free / 2 : net->config.out_queue_bytes_max;
+}
+
+/* Keep the sum of what waits true. */
+static void count_waiting(struct stream *stream)
+{
+    stream->net->waiting_bytes += stream->out.bytes - stream->counted_bytes;
+    stream->counted_bytes = stream->out.bytes;
+}
+
 void stream_relieve(struct stream *stream)
 {
     struct net *net = stream->net;
 
-    if (!stream->congested || stream->out.bytes > net->config.out_queue_bytes_max / 2)
+    count_waiting(stream);
+    if (!stream->congested || stream->out.bytes > stream_limit(net) / 2)
         return;
     struct congestion *change = vec_push(&net->congestions);
 
@@ -249,7 +294,7 @@ void stream_admit_all(struct net *net)
 {
     for (size_t i = 1; i < net->streams.len; i++) {
         struct stream *stream = net->streams.at[i];
-        if (stream && !stream->paused)
+        if (stream && stream_wants_reading(stream))
             stream->transport->read(stream, true);
     }
 }

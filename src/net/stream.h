@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 struct stream;
-struct listener;
+struct listener_config;
+struct meter;
 struct net;
 
 /* What a transport does for its stream. */
@@ -29,19 +30,26 @@ struct transport {
     void (*abort)(struct stream *stream);
     /* Where the peer is, "127.0.0.1:4711". */
     void (*peer)(const struct stream *stream, char *out, size_t size);
+    /* The user name that the transport vouches for, instead of what CONNECT says; an empty
+     * one: none. NULL: it never does. */
+    struct str (*username)(const struct stream *stream);
     bool framed; /* each packet goes out in a WebSocket frame of its own */
 };
 
 struct stream {
     struct net *net;
+    const struct listener_config *limits;
+    struct meter *meter; /* NULL: nothing was counted yet */
     const struct transport *transport;
-    conn_id id;          /* 0: the core does not know it any more */
-    uint8_t version;     /* enum mqtt_version; 0 until CONNECT */
-    bool paused : 1;     /* the core wants no more for now */
-    bool congested : 1;  /* the core was told */
-    bool closing : 1;    /* close when all is sent */
-    uint32_t packet_max; /* bytes of the next packet at most */
-    size_t told_bytes;   /* waiting when the core was told to hold back; 0: it was not */
+    conn_id id;           /* 0: the core does not know it any more */
+    uint8_t version;      /* enum mqtt_version; 0 until CONNECT */
+    bool paused : 1;      /* the core wants no more for now */
+    bool congested : 1;   /* the core was told */
+    bool throttled : 1;   /* reading waits: too many bytes a second */
+    bool closing : 1;     /* close when all is sent */
+    uint32_t packet_max;  /* bytes of the next packet at most */
+    size_t counted_bytes; /* of the out-queue, in the net's waiting_bytes */
+    size_t told_bytes;    /* waiting when the core was told to hold back; 0: it was not */
     struct list dirty;
     struct list closing_link;
     uint64_t closing_due_ms;
@@ -51,10 +59,11 @@ struct stream {
 
 /* Give the connection a number and tell the core. stream is zeroed memory of the transport,
  * which calls read(stream, ...) itself according to stream_wants_reading afterwards. ERR_OK or
- * ERR_NOMEM (close it). */
-int stream_open(struct net *net, struct stream *stream, const struct transport *transport);
+ * ERR_NOMEM (close it). limits are its listener's. */
+int stream_open(struct net *net, struct stream *stream, const struct transport *transport,
+                const struct listener_config *limits);
 
-/* May the transport read now? Not before clients are let in, nor while paused. */
+/* May the transport read now? Not before clients are let in, nor while it was told to wait. */
 bool stream_wants_reading(const struct stream *stream);
 
 /* Bytes came: feed the packets in them to the core and carry out what follows. The conn
@@ -79,6 +88,11 @@ void stream_flush_all(struct net *net);
 
 /* Close after what was queued; aborts what takes longer than close_wait_ms. */
 void stream_close(struct stream *stream);
+
+/* Bytes that may wait for one connection before the core is told to hold back: half of what
+ * all may still have, so that one alone takes a burst and many share, and always at least
+ * out_queue_bytes_max. [Choudhury, Hahne: Dynamic Queue Length Thresholds, 1998] */
+size_t stream_limit(const struct net *net);
 
 /* The queue shrank: tell the core if it held back and need not any more. */
 void stream_relieve(struct stream *stream);

@@ -3,13 +3,15 @@
 
 #include "base/err.h"
 #include "net/listener.h"
-#include "net/stream.h"
+#include "net/secure.h"
 #include "net/turn.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,16 +22,6 @@ enum {
     LINGER_MS = 1000, /* for the peer to close after we did */
 };
 
-struct tcp {
-    struct stream stream;
-    uv_poll_t poll;
-    struct listener *listener;
-    int fd;
-    bool reading : 1;
-    bool writing : 1;   /* waiting until the socket takes more */
-    bool lingering : 1; /* all is said; waiting for the peer to close */
-};
-
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 static struct tcp *tcp_of(const struct stream *stream)
@@ -37,23 +29,25 @@ static struct tcp *tcp_of(const struct stream *stream)
     return (struct tcp *)stream; /* the stream is its first member */
 }
 
-/* Ask the loop for what is wanted now. */
-static void rearm(struct tcp *tcp)
+void tcp_rearm(struct tcp *tcp)
 {
     int events = (tcp->reading ? UV_READABLE : 0) | (tcp->writing ? UV_WRITABLE : 0);
 
     if (events)
-        uv_poll_start(&tcp->poll, events, on_poll);
+        uv_poll_start(&tcp->poll, events, tcp->secure ? secure_poll : on_poll);
     else
         uv_poll_stop(&tcp->poll);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct tcp *tcp = handle->data;
+
+    free(tcp->source);
+    free(tcp);
 }
 
-static void tcp_abort(struct stream *stream)
+void tcp_abort(struct stream *stream)
 {
     struct tcp *tcp = tcp_of(stream);
 
@@ -68,18 +62,18 @@ static void tcp_abort(struct stream *stream)
 
 /* Say that nothing more will come, and wait for the peer to do the same: closing at once
  * could make the kernel throw away what the peer has not read yet. */
-static void tcp_finish(struct stream *stream)
+void tcp_finish(struct stream *stream)
 {
     struct tcp *tcp = tcp_of(stream);
 
     if (shutdown(tcp->fd, SHUT_WR) != 0) {
-        tcp_abort(stream);
+        stream->transport->abort(stream);
         return;
     }
     tcp->lingering = true;
     tcp->reading = true;
     tcp->writing = false;
-    rearm(tcp);
+    tcp_rearm(tcp);
     stream->closing_due_ms = stream->net->now_ms + LINGER_MS;
     list_push_back(&stream->net->closing, &stream->closing_link);
 }
@@ -119,7 +113,7 @@ static int tcp_flush(struct stream *stream)
         }
         if (sent < (ssize_t)wanted) {
             tcp->writing = true;
-            rearm(tcp);
+            tcp_rearm(tcp);
             return ERR_OK;
         }
     }
@@ -133,16 +127,20 @@ static void tcp_read(struct stream *stream, bool on)
     if (tcp->fd < 0 || tcp->reading == on || tcp->lingering)
         return;
     tcp->reading = on;
-    rearm(tcp);
+    tcp_rearm(tcp);
 }
 
-static void tcp_peer(const struct stream *stream, char *out, size_t size)
+void tcp_peer(const struct stream *stream, char *out, size_t size)
 {
-    listener_peer(tcp_of(stream)->fd, out, size);
+    const struct tcp *tcp = tcp_of(stream);
+
+    if (tcp->source)
+        snprintf(out, size, "%s", tcp->source);
+    else
+        listener_peer(tcp->fd, out, size);
 }
 
-/* The peer is gone, or will not be heard any more. */
-static void hang_up(struct tcp *tcp)
+void tcp_hang_up(struct tcp *tcp)
 {
     stream_abort(&tcp->stream);
     net_settle(tcp->stream.net);
@@ -158,7 +156,7 @@ static void on_readable(struct tcp *tcp)
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
             return;
         if (got <= 0) {
-            hang_up(tcp);
+            tcp_hang_up(tcp);
             return;
         }
         stream_receive(&tcp->stream, net->rx, (size_t)got);
@@ -174,12 +172,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     turn_time(net);
     if (status < 0) {
-        hang_up(tcp);
+        tcp_hang_up(tcp);
         return;
     }
     if (events & UV_WRITABLE) {
         tcp->writing = false;
-        rearm(tcp);
+        tcp_rearm(tcp);
         stream_flush(&tcp->stream);
         net_settle(net);
     }
@@ -187,7 +185,26 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         on_readable(tcp);
 }
 
-void tcp_accept(struct net *net, struct listener *listener, int fd)
+int tcp_init(struct tcp *tcp, struct net *net, const struct arrival *arrival)
+{
+    int yes = 1;
+
+    tcp->fd = arrival->fd;
+    tcp->listener = arrival->listener;
+    tcp->source = arrival->source[0] ? strdup(arrival->source) : NULL;
+    if ((arrival->source[0] && !tcp->source) || uv_poll_init(&net->loop, &tcp->poll, tcp->fd)) {
+        free(tcp->source);
+        close(tcp->fd);
+        return ERR_NOMEM;
+    }
+    setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* not on a unix socket */
+    tcp->poll.data = tcp;
+    tcp->stream.net = net;
+    tcp->listener->connections++;
+    return ERR_OK;
+}
+
+void tcp_accept(struct net *net, const struct arrival *arrival)
 {
     static const struct transport transport = {
         .flush = tcp_flush,
@@ -197,20 +214,16 @@ void tcp_accept(struct net *net, struct listener *listener, int fd)
         .peer = tcp_peer,
     };
     struct tcp *tcp = calloc(1, sizeof *tcp);
-    int yes = 1;
 
-    if (!tcp || uv_poll_init(&net->loop, &tcp->poll, fd) != 0) {
-        free(tcp);
-        close(fd);
+    if (!tcp) {
+        close(arrival->fd);
         return;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    tcp->poll.data = tcp;
-    tcp->fd = fd;
-    tcp->listener = listener;
-    listener->connections++;
-    if (stream_open(net, &tcp->stream, &transport) != ERR_OK) {
-        tcp->stream.net = net;
+    if (tcp_init(tcp, net, arrival) != ERR_OK) {
+        free(tcp);
+        return;
+    }
+    if (stream_open(net, &tcp->stream, &transport, arrival->listener->config) != ERR_OK) {
         tcp_abort(&tcp->stream);
         return;
     }

@@ -4,7 +4,10 @@
 #include "base/os.h"
 #include "net/carrier.h"
 #include "net/carry.h"
+#include "net/door.h"
 #include "net/listener.h"
+#include "net/meter.h"
+#include "net/secure.h"
 #include "net/stream.h"
 #include "net/web.h"
 
@@ -96,6 +99,7 @@ void turn_shutdown(struct net *net)
     net->stop_due_ms =
         net->now_ms + (net->config.close_wait_ms < STOP_MS ? net->config.close_wait_ms : STOP_MS);
     listener_close_all(net);
+    door_close_all(net);
     node_shutdown(net->node, net->now_ms, net->now_us, &net->out);
     net_settle(net);
 }
@@ -122,9 +126,10 @@ void turn_schedule(struct net *net)
 {
     uint64_t due = node_deadline(net->node);
 
-    if (!list_empty(&net->closing) || carrier_any_waiting(net))
+    if (!list_empty(&net->closing) || !list_empty(&net->throttled) || carrier_any_waiting(net))
         earlier(&due, net->now_ms + COARSE_MS);
-    if (net->unfinished || !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers))
+    if (net->unfinished || !list_empty(&net->unread) || !list_empty(&net->dirty) ||
+        !list_empty(&net->dirty_carriers))
         due = net->now_ms;
     if (net->phase == NET_STOPPING)
         earlier(&due, net->stop_due_ms);
@@ -166,8 +171,12 @@ void turn_timer(uv_timer_t *timer)
 
     net->timer_due_ms = UINT64_MAX;
     turn_time(net);
-    if (node_deadline(net->node) <= net->now_ms)
+    if (node_deadline(net->node) <= net->now_ms) {
+        core_set_wire_bytes(node_core(net->node), net->stats.bytes_in, net->stats.bytes_out);
         node_tick(net->node, net->now_ms, net->now_us, &net->out);
+    }
+    meter_release(net);
+    secure_read_on(net);
     stream_expire(net);
     carrier_expire(net);
     net_settle(net);

@@ -70,8 +70,11 @@ struct net {
     struct {
         VEC(struct congestion);
     } congestions;
-    struct list dirty;   /* streams with something to send */
-    struct list closing; /* streams that flush their last bytes */
+    struct list dirty;     /* streams with something to send */
+    struct list doors;     /* connections of which too little is known */
+    struct list throttled; /* meters whose streams wait */
+    struct list unread;    /* TLS connections that OpenSSL holds bytes of */
+    struct list closing;   /* streams that flush their last bytes */
     struct {
         VEC(struct carrier *);
     } links; /* by id */
@@ -82,6 +85,7 @@ struct net {
     struct list dirty_carriers;
     struct list ended_carriers; /* transport gone; the mesh is to hear */
     struct listener *listeners;
+    struct tls_watch *tls_watch;
     struct web *web;
     int spare_fd;             /* given up to refuse one more when files run out */
     uint64_t file_warning_ms; /* last time the log said so */
@@ -90,6 +94,7 @@ struct net {
     enum net_phase phase;
     uint64_t stop_due_ms;
     bool gate_open;
+    size_t waiting_bytes; /* in all out-queues, as of their last flush */
     bool settling;
     bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */

@@ -5,17 +5,24 @@
 #include "net/dial.h"
 #include "net/http.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "net/turn.h"
 #include "net/websocket.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-enum { DESTROY_TURNS = 100 };
+enum {
+    DESTROY_TURNS = 100,
+    SECURE_CHUNK = 4096, /* read at once from a TLS connection */
+    HEADER_WAIT_S = 10,  /* for a request's header, and TLS before it */
+};
 
 /* What the library says is for those who look closely. */
 static void emit(int level, const char *text)
@@ -44,6 +51,26 @@ static const struct lws_protocols *server_protocols(void)
           .callback = websocket_callback,
           .per_session_data_size = sizeof(struct websocket_session),
           .rx_buffer_size = WEB_CHUNK },
+        { 0 },
+    };
+    return protocols;
+}
+
+/* With TLS the buffers count: an ordinary client's connection should stay small. */
+static const struct lws_protocols *secure_protocols(void)
+{
+    static const struct lws_protocols protocols[] = {
+        { .name = "http",
+          .callback = http_callback,
+          .per_session_data_size = sizeof(struct http_exchange) },
+        { .name = "mqtt",
+          .callback = websocket_callback,
+          .per_session_data_size = sizeof(struct websocket_session),
+          .rx_buffer_size = SECURE_CHUNK },
+        { .name = "mqttv3.1",
+          .callback = websocket_callback,
+          .per_session_data_size = sizeof(struct websocket_session),
+          .rx_buffer_size = SECURE_CHUNK },
         { 0 },
     };
     return protocols;
@@ -105,6 +132,7 @@ struct web *web_new(struct net *net)
         .max_http_header_data = (unsigned short)net->config.http_header_bytes_max,
         .protocols = server_protocols(),
         .user = net,
+        .timeout_secs = HEADER_WAIT_S,
     };
 
     if (!web)
@@ -155,17 +183,90 @@ void web_free(struct web *web)
     free(web);
 }
 
-void web_accept(struct web *web, struct listener *listener, int fd)
+struct lws_vhost *web_host(struct web *web, struct listener *listener)
 {
+    char name[32];
+    struct lws_context_creation_info info = {
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+                   LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX,
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .vhost_name = name,
+        .http_proxy_address = "",
+        .protocols = secure_protocols(),
+        .alpn = "http/1.1",
+        .user = listener,
+        .timeout_secs = HEADER_WAIT_S,
+    };
+
+    snprintf(name, sizeof name, "web-%u", web->hosts++);
+    return lws_create_vhost(web->context, &info);
+}
+
+int web_secure(struct lws_vhost *host, struct ssl_ctx_st *tls)
+{
+    struct listener *listener = lws_vhost_user(host);
+
+    tls_lend(listener->tls, tls);
+    return 0;
+}
+
+void web_accept(struct web *web, const struct arrival *arrival, struct lws_vhost *host)
+{
+    struct listener *listener = arrival->listener;
+    struct visitor *visitor = calloc(1, sizeof *visitor);
     int yes = 1;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    struct lws *wsi = lws_adopt_socket_vhost(web->server, fd); /* closes fd when it fails */
-
-    if (!wsi)
+    if (!visitor) {
+        close(arrival->fd);
         return;
-    lws_set_opaque_user_data(wsi, listener);
+    }
+    *visitor = (struct visitor){ .listener = listener, .loopback = arrival->loopback };
+    memcpy(visitor->source, arrival->source, sizeof visitor->source);
+    setsockopt(arrival->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    struct lws *wsi = lws_adopt_socket_vhost(host ? host : web->server,
+                                             arrival->fd); /* closes it when it fails */
+
+    if (!wsi) {
+        free(visitor);
+        return;
+    }
+    lws_set_opaque_user_data(wsi, visitor);
     listener->connections++;
+}
+
+struct visitor *web_visitor(struct lws *wsi)
+{
+    return lws_get_opaque_user_data(wsi);
+}
+
+void web_leave(struct lws *wsi)
+{
+    struct visitor *visitor = lws_get_opaque_user_data(wsi);
+
+    if (!visitor)
+        return;
+    visitor->listener->connections--;
+    lws_set_opaque_user_data(wsi, NULL);
+    free(visitor);
+}
+
+bool web_is_loopback(struct lws *wsi)
+{
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (visitor && visitor->source[0])
+        return visitor->loopback;
+    return listener_peer_is_loopback(lws_get_socket_fd(wsi));
+}
+
+void web_peer(struct lws *wsi, char *out, size_t size)
+{
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (visitor && visitor->source[0])
+        snprintf(out, size, "%s", visitor->source);
+    else
+        listener_peer(lws_get_socket_fd(wsi), out, size);
 }
 
 struct net *web_net(struct lws *wsi)

@@ -5,8 +5,16 @@
 
 #include <libwebsockets.h>
 
-struct listener;
+#include "net/listener.h"
+
 struct net;
+
+/* What we know of a connection that came to a web listener. */
+struct visitor {
+    struct listener *listener;
+    char source[LISTENER_ADDRESS_MAX]; /* where a proxy says that it comes from, or "" */
+    bool loopback;                     /* with a source: it is this machine */
+};
 
 enum { WEB_CHUNK = 64 * 1024 }; /* bytes a write at most */
 
@@ -16,6 +24,7 @@ struct web {
     struct lws_vhost *server;
     struct lws_vhost *dialler;
     struct ssl_ctx_st *tls; /* of the dialler */
+    unsigned hosts;         /* with TLS, made so far */
     unsigned sessions;      /* WebSockets that are open */
 };
 
@@ -25,8 +34,27 @@ struct web *web_new(struct net *net);
 /* Close everything; runs the loop. Accepts NULL. */
 void web_free(struct web *web);
 
-/* Serve this accepted socket; owns fd from now on, also on failure. */
-void web_accept(struct web *web, struct listener *listener, int fd);
+/* A virtual host with the TLS of this listener, which outlives it. NULL when it cannot be. */
+struct lws_vhost *web_host(struct web *web, struct listener *listener);
+
+/* libwebsockets made an SSL_CTX for this host: let it be ours. 0. */
+int web_secure(struct lws_vhost *host, struct ssl_ctx_st *tls);
+
+/* Serve this accepted socket, by the host of its listener's TLS or with NULL without TLS;
+ * owns its fd from now on, also on failure. */
+void web_accept(struct web *web, const struct arrival *arrival, struct lws_vhost *host);
+
+/* Whose connection it is; NULL for those that we dialled, and early and late. */
+struct visitor *web_visitor(struct lws *wsi);
+
+/* The connection is gone: forget whose it was. */
+void web_leave(struct lws *wsi);
+
+/* Is the peer on this machine? */
+bool web_is_loopback(struct lws *wsi);
+
+/* Where the peer is, "127.0.0.1:4711". */
+void web_peer(struct lws *wsi, char *out, size_t size);
 
 /* The net that a callback is about. */
 struct net *web_net(struct lws *wsi);

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct websocket {
     struct stream stream;
@@ -67,7 +68,7 @@ static void websocket_abort(struct stream *stream)
 
 static void websocket_peer(const struct stream *stream, char *out, size_t size)
 {
-    listener_peer(lws_get_socket_fd(websocket_of(stream)->wsi), out, size);
+    web_peer(websocket_of(stream)->wsi, out, size);
 }
 
 static int refuse(struct lws *wsi, enum lws_close_status status)
@@ -93,6 +94,23 @@ static bool offers_mqtt(struct str offer)
     return false;
 }
 
+/* A browser says which page its script is of; whoever says nothing is no browser.
+ * [RFC6455 10.2] */
+static bool comes_from_allowed_page(struct lws *wsi, const struct listener_config *config)
+{
+    char origin[256];
+
+    if (config->origin_count == 0 || lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) == 0)
+        return true;
+    if (lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN) <= 0)
+        return false;
+    for (size_t i = 0; i < config->origin_count; i++) {
+        if (strcasecmp(config->origins[i], origin) == 0)
+            return true;
+    }
+    return false;
+}
+
 int websocket_refusal(struct lws *wsi)
 {
     char path[64], protocols[256];
@@ -105,7 +123,13 @@ int websocket_refusal(struct lws *wsi)
         return 404;
     if (lws_hdr_copy(wsi, protocols, sizeof protocols, WSI_TOKEN_PROTOCOL) <= 0)
         return 400; /* [MQTT-6.0.0-3] */
-    return offers_mqtt(str_from_c(protocols)) ? 0 : 400;
+    if (!offers_mqtt(str_from_c(protocols)))
+        return 400;
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (!visitor || !listener_serves(visitor->listener, mesh ? SERVE_MESH : SERVE_MQTT))
+        return 404;
+    return comes_from_allowed_page(wsi, visitor->listener->config) ? 0 : 403;
 }
 
 static int on_filter(struct lws *wsi, struct websocket_session *session, const char *protocols)
@@ -139,11 +163,16 @@ static int on_established(struct lws *wsi, struct websocket_session *session)
         session->carrier = carrier_accept(net, wsi);
         return session->carrier ? 0 : -1;
     }
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (!visitor)
+        return -1;
     session->client = calloc(1, sizeof *session->client);
     if (!session->client)
         return -1;
     session->client->wsi = wsi;
-    if (stream_open(net, &session->client->stream, &transport) != ERR_OK) {
+    if (stream_open(net, &session->client->stream, &transport, visitor->listener->config) !=
+        ERR_OK) {
         free(session->client);
         session->client = NULL;
         return -1;

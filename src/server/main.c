@@ -37,12 +37,13 @@ static void complain_of(const struct config_report *report)
 static int health(const struct options *options, const struct config *config)
 {
     struct config_address address;
-    char url[96];
+    char url[160];
 
     if (options->health_url)
         return http_health(options->health_url);
     if (config->web.listen.len == 0 ||
-        config_address_parse(str_from_c(config->web.listen.at[0]), &address) != ERR_OK) {
+        config_address_parse(str_from_c(config->web.listen.at[0]), &address) != ERR_OK ||
+        address.kind != CONFIG_ADDRESS_IP) {
         complain(STR("--health: the configuration has no web port, give a URL"));
         return EXIT_REFUSED;
     }

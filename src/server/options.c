@@ -191,4 +191,5 @@ void options_help(struct buf *out)
         buf_printf(out, "  %-32s %s%s%s%s\n", field->key, field->help, field->preset[0] ? " (" : "",
                    field->preset, field->preset[0] ? ")" : "");
     }
+    config_listeners_help(out);
 }

@@ -14,6 +14,8 @@
 /* Can this address be listened on? 0 or an errno. */
 static int try_listen(const struct config_address *address)
 {
+    if (address->kind != CONFIG_ADDRESS_IP)
+        return 0; /* there trying would leave traces */
     struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_PASSIVE, .ai_socktype = SOCK_STREAM };
     struct addrinfo *info = NULL;
     char port[8];
@@ -33,20 +35,27 @@ static int try_listen(const struct config_address *address)
     return result;
 }
 
+static void probe(const char *text, struct buf *errors)
+{
+    struct config_address address;
+    int error = 0;
+
+    if (config_address_parse(str_from_c(text), &address) == ERR_OK)
+        error = try_listen(&address);
+    if (error)
+        buf_printf(errors, "cannot listen on %s: %s\n", text, strerror(error));
+}
+
 static void probe_list(const struct config_strings *listens, struct buf *errors)
 {
-    for (size_t i = 0; i < listens->len; i++) {
-        struct config_address address;
-        if (config_address_parse(str_from_c(listens->at[i]), &address) != ERR_OK)
-            continue;
-        int error = try_listen(&address);
-        if (error)
-            buf_printf(errors, "cannot listen on %s: %s\n", listens->at[i], strerror(error));
-    }
+    for (size_t i = 0; i < listens->len; i++)
+        probe(listens->at[i], errors);
 }
 
 void ports_probe(const struct config *config, struct buf *errors)
 {
     probe_list(&config->mqtt.listen, errors);
     probe_list(&config->web.listen, errors);
+    for (size_t i = 0; i < config->listeners.len; i++)
+        probe(config->listeners.at[i].address, errors);
 }

@@ -63,6 +63,9 @@ void server_reload(struct server *server)
         core.seed = server->core_seed;
         core_reconfigure(node_core(server->node), &core);
         log_setup(server->config.log.level, server->config.log.json);
+        if (config_listeners_differ(&server->config, &next))
+            log_warn("config.restart_needed", "key=listeners");
+        net_tls_reload(server->net);
         log_info("config.reload", "result=done changed=%u", taken);
     }
     config_finish(&next);

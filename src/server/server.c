@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "server/notify.h"
 #include "server/ports.h"
 #include "server/server_state.h"
 
@@ -30,35 +31,10 @@ static int name_after_host(struct config *config)
     return ERR_OK;
 }
 
-static void add_listeners(struct server *server, const struct config_strings *listens,
-                          enum listener_kind kind)
-{
-    for (size_t i = 0; i < listens->len; i++) {
-        struct config_address *address = &server->addresses[server->listener_count];
-        if (config_address_parse(str_from_c(listens->at[i]), address) != ERR_OK)
-            continue;
-        server->listeners[server->listener_count++] =
-            (struct listener_config){ .host = address->host,
-                                      .port = address->port,
-                                      .kind = kind,
-                                      .connections_max = server->config.limits.connections_max };
-    }
-}
-
 static int make_lists(struct server *server)
 {
-    const struct config *config = &server->config;
-    size_t count = config->mqtt.listen.len + config->web.listen.len;
-
-    /* One more each: calloc of nothing may give NULL. */
-    server->seeds = calloc(config->mesh.join.len + 1, sizeof *server->seeds);
-    server->addresses = calloc(count + 1, sizeof *server->addresses);
-    server->listeners = calloc(count + 1, sizeof *server->listeners);
-    if (!server->seeds || !server->addresses || !server->listeners)
-        return ERR_NOMEM;
-    add_listeners(server, &config->mqtt.listen, LISTENER_MQTT);
-    add_listeners(server, &config->web.listen, LISTENER_WEB);
-    return ERR_OK;
+    server->seeds = calloc(server->config.mesh.join.len + 1, sizeof *server->seeds);
+    return server->seeds ? listeners_make(&server->listeners, &server->config) : ERR_NOMEM;
 }
 
 static int make_node(struct server *server)
@@ -79,25 +55,31 @@ static int make_node(struct server *server)
     return server->node ? ERR_OK : ERR_NOMEM;
 }
 
-/* "mqtt=127.0.0.1:1883 web=127.0.0.1:8080"; several of a kind are joined by commas. */
+/* "mqtt=127.0.0.1:1883 web=127.0.0.1:8080"; several of a kind are joined by commas. Then
+ * those with a name of their own: "listener.mqtts=127.0.0.1:8883". */
 static void print_addresses(const struct server *server, struct buf *out)
 {
     static const struct {
         enum listener_kind kind;
         const char *name;
     } kinds[] = { { LISTENER_MQTT, "mqtt" }, { LISTENER_WEB, "web" } };
+    const struct listeners *listeners = &server->listeners;
 
     for (size_t k = 0; k < 2; k++) {
         bool any = false;
         buf_printf(out, "%s%s=", k ? " " : "", kinds[k].name);
-        for (size_t i = 0; i < server->listener_count; i++) {
-            if (server->listeners[i].kind != kinds[k].kind)
+        for (size_t i = 0; i < listeners->plain; i++) {
+            if (listeners->at[i].kind != kinds[k].kind)
                 continue;
             struct str address = net_address(server->net, i);
             buf_printf(out, "%s%.*s", any ? "," : "", STR_ARG(address));
             any = true;
         }
         buf_printf(out, "%s", any ? "" : "none");
+    }
+    for (size_t i = listeners->plain; i < listeners->count; i++) {
+        struct str address = net_address(server->net, i);
+        buf_printf(out, " listener.%s=%.*s", listeners->at[i].name, STR_ARG(address));
     }
 }
 
@@ -112,6 +94,7 @@ static void on_gate_open(void *context)
              log_quoted(str_from_c(server->config.node.name), name, sizeof name),
              STR_ARG(buf_str(&addresses)));
     buf_finish(&addresses);
+    notify_manager("READY=1");
 }
 
 static void on_store(void *context, const struct durable_op *ops, size_t count)
@@ -142,17 +125,19 @@ static int make_net(struct server *server, struct buf *errors)
 {
     const struct config *from = &server->config;
     struct net_config config = {
-        .listeners = server->listeners,
-        .listener_count = server->listener_count,
+        .listeners = server->listeners.at,
+        .listener_count = server->listeners.count,
         .route_context = server,
         .packet_bytes_max = from->core_limits.packet_bytes_max,
         .connect_bytes_max = from->limits.connect_bytes_max,
         .out_queue_bytes_max = from->limits.out_queue_bytes_max,
+        .out_queues_bytes_max = from->limits.out_queues_bytes_max,
         .out_queue_bytes_hard_max = from->limits.out_queue_bytes_hard_max,
         .websocket_frame_bytes_max = from->limits.websocket_frame_bytes_max,
         .http_header_bytes_max = from->limits.http_header_bytes_max,
         .http_body_bytes_max = from->limits.http_body_bytes_max,
         .link_timeout_ms = from->mesh_limits.handshake_ms,
+        .connect_timeout_ms = from->core_limits.connect_timeout_ms,
         .close_wait_ms = from->limits.close_wait_ms,
         .node_id = server->identity.id,
         .mesh_name = str_from_c(from->mesh.name),
@@ -178,9 +163,12 @@ static void on_signal(uv_signal_t *handle, int number)
     struct server *server = handle->data;
 
     if (number == SIGHUP) {
+        notify_reloading();
         server_reload(server);
+        notify_manager("READY=1");
         return;
     }
+    notify_manager("STOPPING=1");
     log_info("server.stopping", "signal=%s", number == SIGTERM ? "TERM" : "INT");
     net_stop(server->net);
 }
@@ -296,8 +284,7 @@ void server_free(struct server *server)
     node_free(server->node);
     identity_close(&server->identity);
     free(server->seeds);
-    free(server->addresses);
-    free(server->listeners);
+    listeners_finish(&server->listeners);
     config_finish(&server->config);
     free(server);
 }

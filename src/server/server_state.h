@@ -2,10 +2,10 @@
 /* The parts of a server, for its own files only. */
 #pragma once
 
-#include "config/address.h"
 #include "net/net.h"
 #include "node/node.h"
 #include "server/identity.h"
+#include "server/listeners.h"
 #include "server/server.h"
 #include "store/store.h"
 
@@ -18,10 +18,8 @@ struct server {
     const char *const *env;
     struct config config;
     struct identity identity;
-    struct str *seeds;                /* the URLs of mesh.join */
-    struct config_address *addresses; /* of the listeners, mqtt first */
-    struct listener_config *listeners;
-    size_t listener_count;
+    struct str *seeds; /* the URLs of mesh.join */
+    struct listeners listeners;
     uint64_t started_ms; /* node time of the start */
     uint64_t core_seed;
     struct node *node;

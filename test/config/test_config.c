@@ -322,6 +322,103 @@ START_TEST(the_example_names_every_key_and_says_the_defaults)
 }
 END_TEST
 
+START_TEST(listeners_are_read_with_their_presets)
+{
+    struct fixture f;
+
+    open_case(&f);
+    ck_assert_int_eq(load(&f, "{\"listeners\": [\n"
+                              " {\"name\": \"a\", \"address\": \"unix:/run/a\"},\n"
+                              " {\"name\": \"b\", \"address\": \"[::1]:8883\",\n"
+                              "  \"protocol\": \"web\", \"serve\": [\"mqtt\", \"api\"],\n"
+                              "  \"origins\": [\"https://a\"],\n"
+                              "  \"tls\": {\"certificate_file\": \"c\", \"key_file\": \"k\",\n"
+                              "   \"certificates\": [{\"certificate_file\": \"c2\",\n"
+                              "    \"key_file\": \"k2\"}], \"ca_file\": \"ca\",\n"
+                              "   \"version_min\": \"1.3\", \"client_certificate\": \"optional\",\n"
+                              "   \"username_from_certificate\": true}}]}"),
+                     ERR_OK);
+    ck_assert_int_eq(config_check(&f.config, &f.report), ERR_OK);
+    ck_assert_uint_eq(f.config.listeners.len, 2);
+    const struct config_listener *a = &f.config.listeners.at[0], *b = a + 1;
+    ck_assert_str_eq(a->name, "a");
+    ck_assert_str_eq(a->mode, "0660");
+    ck_assert_uint_eq(a->serve, 15);
+    ck_assert_uint_eq(a->connections_max, 100000);
+    ck_assert(!a->has_tls && b->has_tls);
+    ck_assert_uint_eq(b->protocol, CONFIG_PROTOCOL_WEB);
+    ck_assert_uint_eq(b->serve, CONFIG_SERVE_MQTT | CONFIG_SERVE_API);
+    ck_assert_str_eq(b->origins.at[0], "https://a");
+    ck_assert_str_eq(b->tls.first.key_file, "k");
+    ck_assert_str_eq(b->tls.more.at[0].certificate_file, "c2");
+    ck_assert_uint_eq(b->tls.version_min, CONFIG_TLS_13);
+    ck_assert_uint_eq(b->tls.client_certificate, CONFIG_CLIENT_OPTIONAL);
+    ck_assert(b->tls.username_from_certificate);
+    close_case(&f);
+}
+END_TEST
+
+START_TEST(every_error_of_a_listener_is_told_with_its_place)
+{
+    struct fixture f;
+
+    open_case(&f);
+    load(&f, "{\n\"listeners\": [\n"
+             " {\"nam\": \"a\", \"address\": \"x:1\", \"serve\": [\"mqtt\", \"x\"]},\n"
+             " 7,\n"
+             " {\"name\": \"b\", \"address\": \"1\", \"protocol\": \"tcp\", \"tls\": {\n"
+             "  \"key_file\": \"\", \"certificates\": [{}]}}]}");
+    EXPECT(&f, "p.json:3:2: listeners[0]: name must be written: what the log calls it",
+           "p.json:3:26: listeners[0].address: found \"x:1\", allowed: \"ADDRESS:PORT\" or "
+           "\"PORT\", the address in digits, \"unix:/PATH\" or \"systemd:NAME\"",
+           "p.json:3:51: listeners[0].serve[1]: found \"x\", allowed: mqtt|mesh|pages|api",
+           "p.json:3:3: unknown key listeners[0].nam, did you mean name?",
+           "p.json:4:2: listeners[1]: allowed: an object of keys",
+           "p.json:5:44: listeners[2].protocol: found \"tcp\", allowed: mqtt|web|auto",
+           "p.json:5:58: listeners[2].tls: certificate_file must be written: PEM: the "
+           "certificate, and its chain behind it",
+           "p.json:6:15: listeners[2].tls.key_file: found \"\", allowed: a text of 1 to 4096 bytes",
+           "p.json:6:36: listeners[2].tls.certificates[0]: certificate_file must be written: PEM: "
+           "the certificate, and its chain behind it",
+           "p.json:6:36: listeners[2].tls.certificates[0]: key_file must be written: PEM: the "
+           "certificate's key");
+    ck_assert_uint_eq(f.config.listeners.len, 0);
+    close_case(&f);
+}
+END_TEST
+
+START_TEST(listeners_that_contradict_themselves_or_let_strangers_in_are_refused)
+{
+    struct fixture f;
+
+    open_case(&f);
+    ck_assert_int_eq(
+        load(&f, "{\"listeners\": [\n"
+                 "{\"name\": \"a b\", \"address\": \"127.0.0.1:1883\", \"serve\": [\"api\"]},\n"
+                 "{\"name\": \"c\", \"address\": \"0.0.0.0:1\", \"tls\": {\n"
+                 " \"certificate_file\": \"c\", \"key_file\": \"k\", \"crl_file\": \"r\",\n"
+                 " \"username_from_certificate\": true}},\n"
+                 "{\"name\": \"c\", \"address\": \"0.0.0.0:2\", \"tls\": {\"ca_file\": \"a\",\n"
+                 " \"certificate_file\": \"c\", \"key_file\": \"k\",\n"
+                 " \"client_certificate\": \"required\",\n"
+                 " \"username_from_certificate\": true}}]}"),
+        ERR_OK);
+    config_check(&f.config, &f.report);
+    EXPECT(&f, "p.json:2:1: listeners[0].name: found \"a b\", allowed: letters, digits, - _ .",
+           "p.json:2:1: listeners[0]: 127.0.0.1:1883 is used by two listeners",
+           "p.json:2:1: listeners[0].serve: a listener for mqtt serves \"mqtt\"",
+           "p.json:3:1: listeners[1].tls: crl_file needs a ca_file",
+           "p.json:3:1: listeners[1].tls: username_from_certificate needs client_certificate "
+           "\"optional\" or \"required\"",
+           "p.json:3:1: listeners[1]: 0.0.0.0:1 can be reached from outside and nothing says who "
+           "may enter; ask for certificates with \"client_certificate\": \"required\" and "
+           "\"username_from_certificate\": true, or to let everybody in, write \"security\": "
+           "{\"allow_anonymous\": true}",
+           "p.json:6:1: listeners[2].name: c is the name of two listeners");
+    close_case(&f);
+}
+END_TEST
+
 START_TEST(a_file_that_cannot_be_read_is_one_clear_line)
 {
     struct fixture f;
@@ -382,5 +479,7 @@ UNIT_MAIN("config/config", without_a_file_everything_listens_on_loopback,
           strangers_come_in_from_outside_only_where_somebody_wrote_so,
           listeners_that_clash_and_limits_that_contradict_are_refused,
           a_difference_is_seen_field_by_field, the_example_names_every_key_and_says_the_defaults,
+          listeners_are_read_with_their_presets, every_error_of_a_listener_is_told_with_its_place,
+          listeners_that_contradict_themselves_or_let_strangers_in_are_refused,
           a_file_that_cannot_be_read_is_one_clear_line,
           addresses_are_digits_localhost_or_a_bare_port, peers_are_websocket_urls)
