@@ -90,14 +90,6 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_end(again);
 }
 
-void buf_consume(struct buf *buf, size_t len)
-{
-    assert(len <= buf->len);
-    buf->len -= len;
-    if (buf->len && len)
-        memmove(buf->data, buf->data + len, buf->len);
-}
-
 struct str buf_str(const struct buf *buf)
 {
     return (struct str){ (const char *)buf->data, buf->len };

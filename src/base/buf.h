@@ -39,8 +39,5 @@ void buf_append_u8(struct buf *buf, uint8_t value);
 /* Append printf output, without its NUL. */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Drop the first len bytes and move the rest down. len <= buf->len. */
-void buf_consume(struct buf *buf, size_t len);
-
 /* The content, borrowed until the buf changes. */
 struct str buf_str(const struct buf *buf);

@@ -22,7 +22,8 @@
     X(STALE, "older than what is known")                                                          \
     X(CHECKSUM, "checksum does not match")                                                        \
     X(IO, "input/output error")                                                                   \
-    X(CLOSED, "closed")
+    X(CLOSED, "closed")                                                                           \
+    X(DENIED, "denied")
 
 enum err {
 #define X(name, text) ERR_ENUM_##name,

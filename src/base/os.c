@@ -65,7 +65,10 @@ size_t os_raise_open_files(void)
 
 void os_keep_free_bytes(size_t bytes)
 {
-    mallopt(M_TRIM_THRESHOLD, bytes < INT_MAX ? (int)bytes : INT_MAX);
+    int most = bytes < INT_MAX ? (int)bytes : INT_MAX;
+
+    mallopt(M_TRIM_THRESHOLD, most);
+    mallopt(M_MMAP_THRESHOLD, most); /* which the other would fix at 128 KiB */
 }
 
 size_t os_resident_bytes(void)

@@ -49,6 +49,7 @@ struct config {
         uint32_t connections_max; /* of each listener */
         uint32_t connect_bytes_max;
         uint32_t out_queue_bytes_max;
+        uint32_t out_queues_bytes_max;
         uint32_t out_queue_bytes_hard_max;
         uint32_t websocket_frame_bytes_max;
         uint32_t http_header_bytes_max;

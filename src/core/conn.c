@@ -2,6 +2,7 @@
 #include "core/conn.h"
 
 #include "core/alias.h"
+#include "core/auth.h"
 #include "core/broker.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@ void conn_free(struct conn *conn)
     if (!conn)
         return;
     alias_free(conn->aliases);
+    auth_free(conn->auth);
     free(conn);
 }
 
@@ -95,17 +97,37 @@ static void leave(struct core *core, struct conn *conn, uint8_t reason, enum ses
     session_detach(core, session, will);
 }
 
-void conn_close(struct core *core, struct conn *conn, uint8_t reason)
+/* Close, with a DISCONNECT if the client knows such. reference: where to go, or empty. */
+static void close_to(struct core *core, struct conn *conn, uint8_t reason, struct str reference)
 {
     if (conn->state == CONN_CLOSING)
         return;
     if (conn->state == CONN_UP && conn->version == MQTT_5) {
         struct mqtt_packet packet = { .kind = MQTT_DISCONNECT, .disconnect.reason = reason };
         conn_explain(conn, reason, &packet.disconnect.props);
+        if (reference.len) {
+            packet.disconnect.props.server_reference = reference;
+            props_mark(&packet.disconnect.props, PROP_SERVER_REFERENCE);
+        }
         conn_answer(core, conn, &packet);
     }
     begin_close(core, conn);
     leave(core, conn, reason, SESSION_WILL_KEEP);
+}
+
+void conn_close(struct core *core, struct conn *conn, uint8_t reason)
+{
+    close_to(core, conn, reason, (struct str){ NULL, 0 });
+}
+
+void conn_say_goodbye(struct core *core, struct conn *conn)
+{
+    struct str reference = str_from_c(core->config.server_reference);
+    uint8_t reason = !reference.len              ? REASON_SERVER_SHUTTING_DOWN
+                     : core->config.server_moved ? REASON_SERVER_MOVED
+                                                 : REASON_USE_ANOTHER_SERVER;
+
+    close_to(core, conn, reason, reference); /* [MQTT5 4.11] */
 }
 
 void conn_close_quietly(struct core *core, struct conn *conn, uint8_t reason, bool with_will)
@@ -139,7 +161,7 @@ void conn_watch(struct core *core, struct conn *conn)
 
 void conn_on_timer(struct core *core, struct conn *conn)
 {
-    if (conn->state == CONN_WAITING) {
+    if (conn->state != CONN_UP) {
         begin_close(core, conn);
         return;
     }

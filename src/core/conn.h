@@ -7,10 +7,12 @@
 #include "core/core.h"
 
 struct alias_table;
+struct auth;
 struct session;
 
 enum conn_state {
     CONN_WAITING, /* CONNECT is awaited */
+    CONN_ASKING,  /* CONNECT is there; whether it is accepted, others decide */
     CONN_UP,      /* CONNECT was accepted; there is a session */
     CONN_CLOSING, /* CORE_SEND_CLOSE is out; nothing counts any more */
 };
@@ -18,6 +20,7 @@ enum conn_state {
 struct conn {
     struct session *session;     /* NULL unless CONN_UP */
     struct alias_table *aliases; /* or NULL */
+    struct auth *auth;           /* or NULL */
     struct timer timer;          /* until CONNECT; then the keep alive */
     uint64_t heard_ms;           /* the last packet */
     conn_id id;
@@ -27,6 +30,7 @@ struct conn {
     uint32_t unacked;      /* QoS 1 and 2 publishes of the client that we owe an answer */
     uint16_t window;       /* how many we may have in flight to the client */
     uint16_t keep_alive_s; /* 0: off */
+    uint16_t alias_max;    /* the highest topic alias that we may use; 0: none */
     uint8_t state;         /* enum conn_state */
     uint8_t version;       /* enum mqtt_version; 0 before CONNECT */
     bool congested;
@@ -47,6 +51,9 @@ void conn_close(struct core *core, struct conn *conn, uint8_t reason);
 
 /* The same for a client that said goodbye: it is told nothing. */
 void conn_close_quietly(struct core *core, struct conn *conn, uint8_t reason, bool with_will);
+
+/* The broker shuts down: close, and send the client where the configuration says. */
+void conn_say_goodbye(struct core *core, struct conn *conn);
 
 /* The transport is gone: detach and free. */
 void conn_closed(struct core *core, struct conn *conn);

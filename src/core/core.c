@@ -2,6 +2,7 @@
 #include "core/core.h"
 
 #include "base/err.h"
+#include "core/auth.h"
 #include "core/broker.h"
 
 #include <assert.h>
@@ -16,7 +17,7 @@ void core_config_defaults(struct core_config *config)
     OR_DEFAULT(config->packet_bytes_max, 16u * 1024 * 1024);
     OR_DEFAULT(config->receive_max, 1024);
     OR_DEFAULT(config->inflight_max, 128);
-    OR_DEFAULT(config->queue_messages_max, 10000);
+    OR_DEFAULT(config->queue_messages_max, 100000);
     OR_DEFAULT(config->queue_bytes_max, 64u * 1024 * 1024);
     OR_DEFAULT(config->subscriptions_max, 100000);
     OR_DEFAULT(config->session_expiry_max_s, 7u * 24 * 3600);
@@ -24,6 +25,7 @@ void core_config_defaults(struct core_config *config)
     OR_DEFAULT(config->retained_max, 100000);
     OR_DEFAULT(config->retained_bytes_max, 64u * 1024 * 1024);
     OR_DEFAULT(config->sessions_max, 1000000);
+    OR_DEFAULT(config->sys_interval_s, 10);
 }
 
 static bool session_has_id(const void *entry, const void *key)
@@ -40,8 +42,12 @@ struct core *core_new(const struct core_config *config, uint64_t now_ms)
     core->config = *config;
     core_config_defaults(&core->config);
     core->now_ms = now_ms;
+    core->started_ms = now_ms;
+    core->remote_interest = true;
+    sys_init(&core->sys);
     core->id_key = (struct hash_key){ hash_mix(config->seed), hash_mix(config->seed + 1) };
     map_init(&core->sessions, session_has_id);
+    shares_init(&core->shares, core->id_key);
     wheel_init(&core->conn_wheel, now_ms);
     wheel_init(&core->session_wheel, now_ms);
     core->index = sub_index_new(hash_mix(config->seed + 2));
@@ -67,6 +73,7 @@ void core_free(struct core *core)
     vec_finish(&core->free_ids);
     vec_finish(&core->conns);
     sub_index_free(core->index);
+    shares_finish(&core->shares);
     retained_finish(&core->retained);
     ack_queue_finish(&core->acks);
     buf_finish(&core->scratch);
@@ -80,6 +87,17 @@ void core_reconfigure(struct core *core, const struct core_config *config)
     core->config = *config;
     core->config.seed = seed; /* hashes stand all over the place */
     core_config_defaults(&core->config);
+}
+
+void core_set_remote_interest(struct core *core, bool any)
+{
+    core->remote_interest = any;
+}
+
+void core_set_wire_bytes(struct core *core, uint64_t in, uint64_t out)
+{
+    core->stats.wire_in = in;
+    core->stats.wire_out = out;
 }
 
 void core_store(struct core *core, struct durable_op op)
@@ -99,13 +117,14 @@ static void on_tick(struct core *core)
     while ((timer = wheel_expire(&core->session_wheel, core->now_ms)))
         session_on_timer(core, list_entry(timer, struct session, timer));
     retaining_expire(core);
+    sys_on_tick(core);
 }
 
 static void on_shutdown(struct core *core)
 {
     for (size_t id = 1; id < core->conns.len; id++) {
         if (core->conns.at[id])
-            conn_close(core, core->conns.at[id], REASON_SERVER_SHUTTING_DOWN);
+            conn_say_goodbye(core, core->conns.at[id]);
     }
 }
 
@@ -121,13 +140,13 @@ static void on_packet_up(struct core *core, struct conn *conn, const struct mqtt
     case MQTT_SUBSCRIBE: on_subscribe(core, conn, &packet->subscribe); return;
     case MQTT_UNSUBSCRIBE: on_unsubscribe(core, conn, &packet->unsubscribe); return;
     case MQTT_DISCONNECT: on_disconnect(core, conn, &packet->disconnect); return;
+    case MQTT_AUTH: on_auth(core, conn, &packet->auth); return;
     case MQTT_PINGREQ: { /* [MQTT-3.12.4-1] */
         struct mqtt_packet pong = { .kind = MQTT_PINGRESP };
         effects_packet(core->out, conn->id, (enum mqtt_version)conn->version, &pong);
         return;
     }
     case MQTT_CONNECT: /* a second one [MQTT-3.1.0-2] */
-    case MQTT_AUTH:    /* we have agreed on no method [MQTT-4.12.0-7] */
     case MQTT_CONNACK: /* the rest is what only a server says */
     case MQTT_SUBACK:
     case MQTT_UNSUBACK:
@@ -136,13 +155,27 @@ static void on_packet_up(struct core *core, struct conn *conn, const struct mqtt
     conn_close(core, conn, REASON_PROTOCOL_ERROR);
 }
 
+/* A packet of a client that waits to come in. [MQTT-3.1.2-30] */
+static void on_packet_asking(struct core *core, struct conn *conn, const struct mqtt_packet *packet)
+{
+    if (packet->kind == MQTT_AUTH)
+        on_auth(core, conn, &packet->auth);
+    else if (packet->kind == MQTT_DISCONNECT)
+        conn_close_quietly(core, conn, packet->disconnect.reason, false);
+    else
+        connect_refuse(core, conn, REASON_PROTOCOL_ERROR, (struct str){ NULL, 0 });
+}
+
 static void on_packet(struct core *core, struct conn *conn, const struct mqtt_packet *packet)
 {
     if (conn->state == CONN_CLOSING)
         return;
     conn->heard_ms = core->now_ms;
+    core->stats.packets_in++;
     if (conn->state == CONN_UP)
         on_packet_up(core, conn, packet);
+    else if (conn->state == CONN_ASKING)
+        on_packet_asking(core, conn, packet);
     else if (packet->kind == MQTT_CONNECT)
         on_connect(core, conn, &packet->connect);
     else
@@ -204,6 +237,8 @@ static void on_conn_event(struct core *core, const struct core_event *event)
         conn->heard_ms = core->now_ms;
     else if (event->kind == CORE_BAD)
         on_bad(core, conn, event->err);
+    else if (event->kind == CORE_ANSWER)
+        on_answer(core, conn, event->answer);
     else if (event->kind == CORE_CLOSED)
         conn_closed(core, conn);
     else
@@ -213,6 +248,7 @@ static void on_conn_event(struct core *core, const struct core_event *event)
 void core_step(struct core *core, const struct core_event *event, struct core_out *out)
 {
     assert(event->now_ms >= core->now_ms);
+    uint64_t packets = out->packets;
     core->now_ms = event->now_ms;
     core->out = out;
     switch (event->kind) {
@@ -221,6 +257,7 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     case CORE_HEARD:
     case CORE_BAD:
     case CORE_CLOSED:
+    case CORE_ANSWER:
     case CORE_CONGESTED:
     case CORE_DRAINED: on_conn_event(core, event); break;
     case CORE_REMOTE: on_remote(core, event->message); break;
@@ -228,6 +265,7 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     case CORE_TICK: on_tick(core); break;
     case CORE_SHUTDOWN: on_shutdown(core); break;
     }
+    core->stats.packets_out += out->packets - packets;
     core->out = NULL;
 }
 
@@ -240,8 +278,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t core_deadline(const struct core *core)
 {
-    return earlier(wheel_deadline(&core->conn_wheel), earlier(wheel_deadline(&core->session_wheel),
-                                                              retained_deadline(&core->retained)));
+    uint64_t due_ms =
+        earlier(wheel_deadline(&core->conn_wheel), wheel_deadline(&core->session_wheel));
+
+    return earlier(due_ms, earlier(retained_deadline(&core->retained), core->sys.due_ms));
 }
 
 struct core_stats core_stats(const struct core *core)
@@ -250,7 +290,9 @@ struct core_stats core_stats(const struct core *core)
     struct sub_index_stats index = sub_index_stats(core->index);
 
     stats.sessions = core->sessions.count;
-    stats.subscriptions = index.subscriptions;
+    stats.packets_out += stats.messages_out;
+    stats.shared_groups = core->shares.by_text.count;
+    stats.subscriptions = index.subscriptions - stats.shared_groups + core->shares.members;
     stats.filters = index.filters;
     stats.subscription_bytes = index.bytes;
     stats.retained = core->retained.count;

@@ -37,9 +37,23 @@ enum core_event_kind {
     CORE_CONGESTED, /* the connection's out-queue is over its limit: send it nothing more */
     CORE_DRAINED,   /* ... is below it again */
     CORE_REMOTE,    /* publish: a message came over the mesh for local subscribers */
+    CORE_ANSWER,    /* answer: to a question of ours */
     CORE_DURABLE,   /* token: everything up to it is durable */
     CORE_TICK,      /* time has passed */
-    CORE_SHUTDOWN,  /* say goodbye to every client with reason 0x8B and close */
+    CORE_SHUTDOWN,  /* say goodbye to every client, with a place to go if there is one */
+};
+
+enum core_verdict {
+    CORE_ALLOW,    /* data, if any, goes along */
+    CORE_DENY,     /* for reason; 0: not authorized */
+    CORE_CONTINUE, /* the client must say more; only where there is a method */
+};
+
+struct core_answer {
+    uint64_t ask; /* of the core_ask that is answered */
+    enum core_verdict verdict;
+    uint8_t reason;
+    struct str data; /* authentication data for the client; borrowed */
 };
 
 struct core_event {
@@ -52,6 +66,7 @@ struct core_event {
         const struct mqtt_packet *packet;
         int err;
         uint64_t token;
+        const struct core_answer *answer;
         struct message *message; /* CORE_REMOTE: borrowed; the core takes references */
     };
 };
@@ -91,6 +106,36 @@ struct core_interest {
     bool wanted;      /* false: nobody any more */
     bool persistent;  /* a session that outlives its connection wants it */
     uint8_t qos;      /* the highest granted */
+};
+
+enum core_ask_kind {
+    CORE_ASK_AUTH, /* is the client who it says it is? */
+};
+
+enum core_ask_stage {
+    CORE_ASK_CONNECT,  /* the client comes in, with user name, password, or a method */
+    CORE_ASK_CONTINUE, /* it says more, as was asked of it */
+    CORE_ASK_AGAIN,    /* connected, it authenticates once more */
+};
+
+/* A run of core_out.bytes. */
+struct core_text {
+    uint32_t at, len;
+};
+
+/* A question to whoever decides. One answer is awaited, at any later time; none comes for a
+ * connection that has gone. A client that waits to come in is paused: the caller hands in
+ * nothing of it before CORE_SEND_RESUME, as what it says beside AUTH and DISCONNECT then
+ * ends the connection. */
+struct core_ask {
+    uint64_t ask; /* names the question; never 0 */
+    conn_id conn;
+    enum core_ask_kind kind;
+    enum core_ask_stage stage;
+    struct core_text client_id; /* as the client gave it: may be empty */
+    struct core_text username, password;
+    bool has_username, has_password;
+    struct core_text method, data; /* of enhanced authentication; else empty */
 };
 
 /* For the log and the counters of a person: what happened to a client. */
@@ -134,10 +179,14 @@ struct core_out {
         VEC(struct core_fact);
     } facts;
     struct {
+        VEC(struct core_ask);
+    } asks;
+    struct {
         VEC(uint32_t);
     } sub_ids;
     struct buf bytes;
-    bool failed; /* out of memory: some effect is missing; shed load */
+    uint64_t packets; /* in bytes */
+    bool failed;      /* out of memory: some effect is missing; shed load */
 };
 
 /* Drop all effects and give their references back; keep the memory. */
@@ -152,6 +201,8 @@ void core_out_finish(struct core_out *out);
 struct core_config {
     uint64_t seed;       /* secret: hashes, assigned client ids */
     bool deny_anonymous; /* refuse CONNECT without credentials (authentication itself: auth) */
+    bool ask_passwords;  /* CORE_ASK_AUTH about each user name and password; else all are well */
+    bool ask_methods;    /* ... and in enhanced authentication; else that is refused */
     uint32_t packet_bytes_max;     /* announced as Maximum Packet Size */
     uint16_t receive_max;          /* QoS 1/2 publishes a client may have in flight to us */
     uint16_t inflight_max;         /* ... and we to a client, whatever it allows */
@@ -164,6 +215,13 @@ struct core_config {
     uint32_t retained_max;         /* messages */
     uint64_t retained_bytes_max;
     uint32_t sessions_max;
+    bool queue_qos0;           /* QoS 0 waits for sessions that are away, too */
+    bool check_payload_format; /* refuse text (so its indicator says) that is no UTF-8 */
+    bool server_moved;         /* at shutdown: for good, to server_reference */
+    /* Borrowed for as long as the core lives; NULL or empty: none. */
+    const char *server_reference; /* where clients are sent at shutdown. [MQTT5 4.11] */
+    const char *response_prefix;  /* responses to a client: below this and its id. [MQTT5 4.10] */
+    uint32_t sys_interval_s; /* between publications of $SYS */
 };
 
 /* Fill in what is zero. */
@@ -178,17 +236,28 @@ void core_free(struct core *core);
 /* Take new limits; sessions keep what they were promised. */
 void core_reconfigure(struct core *core, const struct core_config *config);
 
+/* Say whether other brokers may want what is published here: only while none does are
+ * publishers told that nobody has subscribed (reason 0x10). True until it is said. */
+void core_set_remote_interest(struct core *core, bool any);
+
 /* One event. Effects are appended to out. */
 void core_step(struct core *core, const struct core_event *event, struct core_out *out);
 
 /* When to send CORE_TICK at the latest, in node time; UINT64_MAX: no need. */
 uint64_t core_deadline(const struct core *core);
 
+/* Say how many bytes the transports have carried from and to clients, for $SYS. */
+void core_set_wire_bytes(struct core *core, uint64_t in, uint64_t out);
+
 /* Counters since the start and gauges of now. bytes_in and bytes_out count topics,
- * properties and payloads of messages; the transports know the rest. */
+ * properties and payloads of messages; packets of any kind; wire_* what core_set_wire_bytes
+ * said. */
 struct core_stats {
-    uint64_t connections, connections_total, sessions;
+    uint64_t connections, connections_total, sessions, sessions_expired;
+    uint64_t clients, clients_max; /* accepted and connected: now, and at most ever */
+    uint64_t packets_in, packets_out, wire_in, wire_out;
     uint64_t subscriptions, filters, subscription_bytes;
+    uint64_t shared_groups; /* distinct shared subscriptions; members are in subscriptions */
     uint64_t messages_in, messages_out, messages_dropped, bytes_in, bytes_out;
     uint64_t publishes_in[3], publishes_out[3]; /* by QoS */
     uint64_t retained, retained_bytes, queued, queued_bytes, inflight;

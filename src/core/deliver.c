@@ -2,6 +2,7 @@
 /* From one message to the sends of all who want it. The loop over QoS 0 subscribers is the
  * broker's hottest: it touches the index's entry, the session's route and one send. */
 #include "base/err.h"
+#include "core/alias.h"
 #include "core/broker.h"
 
 #include <stdlib.h>
@@ -65,6 +66,22 @@ static inline bool send_message(struct core *core, conn_id conn, struct message 
         .sub_id_count = copy->sub_id_count,
     };
     return true;
+}
+
+/* The most that a PUBLISH of the message can take beside its topic, properties, payload. */
+enum { HEAD_MOST = 5 + 2 + 2 + 4 + 8, SUB_ID_MOST = 5 };
+
+/* Name the topic of the send that was made last by an alias, if that is worth it. */
+static void use_alias(struct core *core, struct conn *conn)
+{
+    struct core_send *send = &core->out->sends.at[core->out->sends.len - 1];
+    uint64_t most =
+        content_bytes(send->message) + HEAD_MOST + (uint64_t)send->sub_id_count * SUB_ID_MOST;
+    struct alias_use use =
+        alias_choose(&conn->aliases, conn->alias_max, send->message, most <= conn->packet_max);
+
+    send->topic_alias = use.alias;
+    send->topic_omitted = use.omitted;
 }
 
 /* QoS 0 to a session that is away, congested or choosy: never queued. */
@@ -147,6 +164,8 @@ static bool send_next(struct core *core, struct session *session)
     }
     if (!send_message(core, session->conn->id, entry->message, &copy))
         return false;
+    if (session->conn->alias_max)
+        use_alias(core, session->conn);
     struct core_send *send = &core->out->sends.at[core->out->sends.len - 1];
     send->packet_id = outbox_packet_id(box->next);
     send->dup = again; /* [MQTT-3.3.1-1] */
@@ -163,6 +182,39 @@ static bool send_next(struct core *core, struct session *session)
     box->inflight++;
     core->stats.inflight++;
     count_out(core, entry->message, entry->qos, 1);
+    return true;
+}
+
+/* Send the QoS 0 message at next, and be done with it; false when out of memory. */
+static bool send_zero(struct core *core, struct session *session)
+{
+    struct outbox *box = session->outbox;
+    struct outbox_entry *entry = outbox_at(box, box->next);
+    uint64_t seq = box->next;
+    struct copy copy;
+
+    if (!entry_copy(core, entry, &copy))
+        return false;
+    if (entry->message->expires_ms <= core->now_ms ||
+        (session->conn->packet_max != UINT32_MAX &&
+         too_large(core, session->conn, entry->message, &copy))) {
+        skip(core, session, seq);
+    } else {
+        if (!send_message(core, session->conn->id, entry->message, &copy))
+            return false;
+        if (session->conn->alias_max)
+            use_alias(core, session->conn);
+        count_out(core, entry->message, 0, 1);
+        unqueue(core, box, entry);
+        box->next++;
+        outbox_done(box, seq);
+        if (session->persistent)
+            core_store(core, (struct durable_op){ .kind = DURABLE_QUEUE_DEL,
+                                                  .session = session->number,
+                                                  .seq = seq });
+    }
+    if (box->zeros == 0)
+        core->routes.at[session->id].flags &= (uint8_t)~ROUTE_QUEUED;
     return true;
 }
 
@@ -189,10 +241,15 @@ void deliver_more(struct core *core, struct session *session)
     while (box->next < box->tail) {
         uint8_t state = outbox_at(box, box->next)->state;
         if (state == OUTBOX_DONE) {
-            box->next++;
+            outbox_pass(box);
         } else if (state == OUTBOX_RECEIVED) {
             release_next(core, session);
-        } else if (conn->congested || box->inflight >= conn->window) {
+        } else if (conn->congested) {
+            return;
+        } else if (outbox_at(box, box->next)->qos == 0) {
+            if (!send_zero(core, session))
+                return;
+        } else if (box->inflight >= conn->window) {
             return; /* [MQTT-3.3.4-9] */
         } else if (box->next - box->head >= OUTBOX_IDS) {
             return; /* every identifier is in use [MQTT-2.2.1-4] */
@@ -213,6 +270,30 @@ static bool has_room(const struct core *core, const struct outbox *box,
            box->waiting_bytes + message_size(message) <= core->config.queue_bytes_max;
 }
 
+/* Would a message go out at once? */
+static inline bool flows(const struct conn *conn, const struct outbox *box)
+{
+    return !conn->congested && box->next == box->tail && box->inflight < conn->window;
+}
+
+enum readiness deliver_readiness(const struct core *core, const struct session *session,
+                                 const struct message *message, const struct copy *copy)
+{
+    const struct conn *conn = session->conn;
+    const struct outbox *box = session->outbox;
+    bool room = copy->qos > 0 && (!box || has_room(core, box, message));
+
+    if (!conn)
+        return room && session->persistent ? READY_LATER : READY_NEVER;
+    if (conn->packet_max != UINT32_MAX && too_large(core, conn, message, copy))
+        return READY_NEVER;
+    if (copy->qos == 0)
+        return conn->congested ? READY_NEVER : READY_NOW;
+    if (!conn->congested && (!box || flows(conn, box)))
+        return READY_NOW;
+    return room ? READY_SOON : READY_NEVER;
+}
+
 static void enqueue(struct core *core, struct session *session, struct message *message,
                     const struct copy *copy)
 {
@@ -224,9 +305,7 @@ static void enqueue(struct core *core, struct session *session, struct message *
         session_dropped(core, session);
         return;
     }
-    bool at_once =
-        conn && !conn->congested && box->next == box->tail && box->inflight < conn->window;
-    if (!at_once && !has_room(core, box, message)) {
+    if (!(conn && flows(conn, box)) && !has_room(core, box, message)) {
         session_dropped(core, session);
         return;
     }
@@ -237,6 +316,8 @@ static void enqueue(struct core *core, struct session *session, struct message *
     }
     core->stats.queued++;
     core->stats.queued_bytes += message_size(message);
+    if (copy->qos == 0)
+        core->routes.at[session->id].flags |= ROUTE_QUEUED;
     if (session->persistent)
         core_store(core,
                    (struct durable_op){
@@ -253,6 +334,23 @@ static void enqueue(struct core *core, struct session *session, struct message *
 
 /* ---- the fan-out ---- */
 
+/* QoS 0 to a session that is not simply there; true if it went out. */
+static bool send_choosy(struct core *core, const struct route *route, struct message *message,
+                        const struct copy *copy)
+{
+    bool waits = !(route->flags & ROUTE_UP) || (route->flags & ROUTE_QUEUED);
+
+    if (waits && core->config.queue_qos0 && route->session->persistent) {
+        enqueue(core, route->session, message, copy);
+        return false;
+    }
+    if (!may_send(core, route, message, copy) || !send_message(core, route->conn, message, copy))
+        return false;
+    if (route->flags & ROUTE_ALIASED)
+        use_alias(core, route->session->conn);
+    return true;
+}
+
 void deliver_to(struct core *core, struct session *session, struct message *message,
                 const struct copy *copy)
 {
@@ -260,8 +358,8 @@ void deliver_to(struct core *core, struct session *session, struct message *mess
 
     if (copy->qos > 0)
         enqueue(core, session, message, copy);
-    else if (may_send(core, route, message, copy) && send_message(core, route->conn, message, copy))
-        count_out(core, message, 0, 1);
+    else
+        count_out(core, message, 0, send_choosy(core, route, message, copy));
 }
 
 /* Is this the publisher, who doesn't want its own? [MQTT-3.8.3-3] */
@@ -310,18 +408,13 @@ static const struct sub_entry *deliver_group(struct core *core, struct message *
     return at;
 }
 
-void deliver(struct core *core, struct message *message, uint64_t topic_hash)
+/* To everyone in [at, end), sessions all of them. */
+static void deliver_all(struct core *core, struct message *message, const struct sub_entry *at,
+                        const struct sub_entry *end)
 {
-    size_t count;
-    const struct sub_entry *at =
-        sub_index_match(core->index, message_topic(message), topic_hash, &count);
     uint64_t sent = 0;
 
-    if (count == SIZE_MAX) {
-        core_failed(core);
-        return;
-    }
-    for (const struct sub_entry *end = at + count; at < end;) {
+    while (at < end) {
         if (at->sub_id || (at + 1 < end && at[1].session == at->session)) {
             at = deliver_group(core, message, at, end);
             continue;
@@ -334,17 +427,39 @@ void deliver(struct core *core, struct message *message, uint64_t topic_hash)
                              .retain = entry->retain_as_published && message->retain };
         if (copy.qos > 0)
             enqueue(core, route->session, message, &copy);
-        else if (route->flags == ROUTE_UP || may_send(core, route, message, &copy))
+        else if (route->flags == ROUTE_UP)
             sent += send_message(core, route->conn, message, &copy);
+        else
+            sent += send_choosy(core, route, message, &copy);
     }
     count_out(core, message, 0, sent);
 }
 
-void publish_here(struct core *core, struct message *message)
+bool deliver(struct core *core, struct message *message, uint64_t topic_hash)
+{
+    size_t count;
+    const struct sub_entry *at =
+        sub_index_match(core->index, message_topic(message), topic_hash, &count);
+
+    if (count == SIZE_MAX) {
+        core_failed(core);
+        return true;
+    }
+    const struct sub_entry *end = at + count, *shared = end;
+    while (shared > at && shared[-1].session >= SHARE_FIRST) /* they sort behind sessions */
+        shared--;
+    deliver_all(core, message, at, shared);
+    for (; shared < end; shared++)
+        sharing_deliver(core, shares_of_entry(&core->shares, shared), message);
+    return count > 0;
+}
+
+bool publish_here(struct core *core, struct message *message)
 {
     if (message->retain)
         retaining_apply(core, message);
-    deliver(core, message, message->topic_hash);
+    bool wanted = deliver(core, message, message->topic_hash);
     if (message->data[2] != '$')
         effects_forward(core->out, message);
+    return wanted;
 }

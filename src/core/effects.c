@@ -36,8 +36,10 @@ void core_out_clear(struct core_out *out)
     vec_clear(&out->interests);
     vec_clear(&out->stores);
     vec_clear(&out->facts);
+    vec_clear(&out->asks);
     vec_clear(&out->sub_ids);
     buf_clear(&out->bytes);
+    out->packets = 0;
     out->failed = false;
 }
 
@@ -51,6 +53,7 @@ void core_out_finish(struct core_out *out)
     vec_finish(&out->interests);
     vec_finish(&out->stores);
     vec_finish(&out->facts);
+    vec_finish(&out->asks);
     vec_finish(&out->sub_ids);
     buf_finish(&out->bytes);
 }
@@ -99,6 +102,7 @@ void effects_packet(struct core_out *out, conn_id conn, enum mqtt_version versio
     size_t at = out->bytes.len;
 
     mqtt_encode(&out->bytes, version, packet);
+    out->packets++;
     send_bytes(out, conn, at);
 }
 
@@ -156,6 +160,26 @@ void effects_fact(struct core_out *out, struct core_fact fact, struct str client
     struct core_fact *slot = vec_push(&out->facts);
     if (slot)
         *slot = fact;
+    else
+        out->failed = true;
+}
+
+static bool keep_run(struct core_out *out, struct str text, struct core_text *ret_run)
+{
+    ret_run->len = (uint32_t)text.len;
+    return keep_text(out, text, &ret_run->at);
+}
+
+void effects_ask(struct core_out *out, struct core_ask ask, const struct core_ask_texts *texts)
+{
+    bool kept = keep_run(out, texts->client_id, &ask.client_id) &&
+                keep_run(out, texts->username, &ask.username) &&
+                keep_run(out, texts->password, &ask.password) &&
+                keep_run(out, texts->method, &ask.method) && keep_run(out, texts->data, &ask.data);
+    struct core_ask *slot = kept ? vec_push(&out->asks) : NULL;
+
+    if (slot)
+        *slot = ask;
     else
         out->failed = true;
 }

@@ -36,6 +36,14 @@ void effects_interest(struct core_out *out, struct str filter, struct core_inter
 /* Say what happened to a client; its id is copied. */
 void effects_fact(struct core_out *out, struct core_fact fact, struct str client_id);
 
+/* The texts that a question holds. */
+struct core_ask_texts {
+    struct str client_id, username, password, method, data;
+};
+
+/* Ask something; the texts are copied. */
+void effects_ask(struct core_out *out, struct core_ask ask, const struct core_ask_texts *texts);
+
 /* Ask the store for something. The text is copied, of the message a reference is taken.
  * False when out of memory: nothing is asked. */
 bool effects_store(struct core_out *out, const struct durable_op *op);

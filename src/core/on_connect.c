@@ -2,6 +2,7 @@
 /* CONNECT: who may come in, under which name, with which session. [MQTT5 3.1] */
 #include "base/err.h"
 #include "core/alias.h"
+#include "core/auth.h"
 #include "core/broker.h"
 #include "core/reserved.h"
 #include "core/will.h"
@@ -31,22 +32,28 @@ static struct str assign_id(struct core *core, char text[ASSIGNED_ID_SIZE])
 /* May this client come in? REASON_SUCCESS if so. */
 static uint8_t judge(const struct core *core, const struct mqtt_connect *connect)
 {
-    if (connect->version == MQTT_5 && props_has(&connect->props, PROP_AUTHENTICATION_METHOD))
+    bool method =
+        connect->version == MQTT_5 && props_has(&connect->props, PROP_AUTHENTICATION_METHOD);
+
+    if (method && !core->config.ask_methods)
         return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT-4.12.0-1] */
     /* 3.1 asks for a name, 3.1.1 for one that a kept session is found by. [MQTT-3.1.3-8] */
     if (connect->client_id.len == 0 && connect->version == MQTT_31)
         return REASON_CLIENT_IDENTIFIER_NOT_VALID;
     if (connect->client_id.len == 0 && connect->version == MQTT_311 && !connect->clean_start)
         return REASON_CLIENT_IDENTIFIER_NOT_VALID;
-    if (core->config.deny_anonymous && !connect->has_username && !connect->has_password)
+    if (core->config.deny_anonymous && !method && !connect->has_username && !connect->has_password)
         return REASON_NOT_AUTHORIZED;
     if (connect->has_will && topic_is_reserved(connect->will.topic))
         return REASON_NOT_AUTHORIZED;
+    if (connect->has_will && core->config.check_payload_format &&
+        !payload_is_as_said(&connect->will.props, connect->will.payload))
+        return REASON_PAYLOAD_FORMAT_INVALID; /* [MQTT5 3.1.3.2.3] */
     return REASON_SUCCESS;
 }
 
 /* [MQTT-3.2.2-6] [MQTT-3.2.2-7] [MQTT-3.1.4-2] */
-static void refuse(struct core *core, struct conn *conn, uint8_t reason, struct str client_id)
+void connect_refuse(struct core *core, struct conn *conn, uint8_t reason, struct str client_id)
 {
     struct mqtt_packet packet = { .kind = MQTT_CONNACK, .connack.reason = reason };
 
@@ -104,6 +111,8 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->window = props->receive_maximum;
     if (five && props_has(props, PROP_MAXIMUM_PACKET_SIZE))
         conn->packet_max = props->maximum_packet_size;
+    if (five && props_has(props, PROP_TOPIC_ALIAS_MAXIMUM))
+        conn->alias_max = props->topic_alias_maximum; /* [MQTT-3.1.2-26] [MQTT-3.1.2-27] */
     conn->problem_info = !(five && props_has(props, PROP_REQUEST_PROBLEM_INFORMATION) &&
                            props->request_problem_information == 0);
     conn->bridge = connect->bridge;
@@ -113,17 +122,34 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->keep_alive_s = most;
 }
 
+/* Topics below this are the client's, for responses. Empty when memory is short: the
+ * client can do without. */
+static void response_information(const struct core *core, const struct session *session,
+                                 struct buf *out)
+{
+    struct str prefix = str_from_c(core->config.response_prefix);
+
+    if (prefix.len == 0)
+        return;
+    buf_append_str(out, prefix);
+    buf_append_u8(out, '/');
+    buf_append_str(out, session_client_id(session));
+    if (out->failed)
+        buf_clear(out);
+}
+
 /* False: the client takes no packet as long as the answer. */
 static bool answer(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
-                   bool session_present)
+                   bool session_present, struct str auth_data)
 {
     struct mqtt_packet packet = { .kind = MQTT_CONNACK,
                                   .connack.session_present = session_present };
     struct props *props = &packet.connack.props;
     const struct props *asked = &connect->props;
     const struct session *session = conn->session;
+    struct buf response = { 0 };
 
-    props->shared_subscription_available = 0;
+    props->shared_subscription_available = 1;
     props_mark(props, PROP_SHARED_SUBSCRIPTION_AVAILABLE);
     props->topic_alias_maximum = ALIAS_MAX;
     props_mark(props, PROP_TOPIC_ALIAS_MAXIMUM);
@@ -148,27 +174,52 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
         props->assigned_client_identifier = session_client_id(session);
         props_mark(props, PROP_ASSIGNED_CLIENT_IDENTIFIER);
     }
-    return conn_answer(core, conn, &packet);
+    if (auth_method(conn).ptr) { /* [MQTT-4.12.0-5] */
+        props->authentication_method = auth_method(conn);
+        props_mark(props, PROP_AUTHENTICATION_METHOD);
+    }
+    if (auth_data.len) {
+        props->authentication_data = auth_data;
+        props_mark(props, PROP_AUTHENTICATION_DATA);
+    }
+    if (props_has(asked, PROP_REQUEST_RESPONSE_INFORMATION) && asked->request_response_information)
+        response_information(core, session, &response);
+    if (response.len) { /* [MQTT-3.1.2-28] */
+        props->response_information = buf_str(&response);
+        props_mark(props, PROP_RESPONSE_INFORMATION);
+    }
+    bool fits = conn_answer(core, conn, &packet);
+    buf_finish(&response);
+    return fits;
 }
 
 void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect)
 {
-    struct str id = connect->client_id;
-    char assigned[ASSIGNED_ID_SIZE];
-
     conn->version = (uint8_t)connect->version;
     describe(core, conn, connect);
     uint8_t reason = judge(core, connect);
     if (reason) {
-        refuse(core, conn, reason, id);
+        connect_refuse(core, conn, reason, connect->client_id);
         return;
     }
+    if (auth_is_needed(core, connect))
+        auth_begin(core, conn, connect);
+    else
+        connect_accept(core, conn, connect, (struct str){ NULL, 0 });
+}
+
+void connect_accept(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
+                    struct str auth_data)
+{
+    struct str id = connect->client_id;
+    char assigned[ASSIGNED_ID_SIZE];
+
     if (id.len == 0)
         id = assign_id(core, assigned);
     struct session *session = take_over(core, connect, id);
     bool present = session != NULL;
     if (!session && core->sessions.count >= core->config.sessions_max) {
-        refuse(core, conn, REASON_QUOTA_EXCEEDED, id);
+        connect_refuse(core, conn, REASON_QUOTA_EXCEEDED, id);
         return;
     }
     if (!session)
@@ -177,7 +228,7 @@ void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect 
         session && connect->has_will ? will_new(&connect->will, session->number) : NULL;
     if (!session || (connect->has_will && !will)) {
         core_failed(core);
-        refuse(core, conn, REASON_SERVER_BUSY, id);
+        connect_refuse(core, conn, REASON_SERVER_BUSY, id);
         if (session && !present)
             session_end(core, session);
         return;
@@ -187,7 +238,7 @@ void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect 
     session_attach(core, session, conn, session_expiry_s(core, connect));
     conn_watch(core, conn);
     /* [MQTT-3.2.0-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
-    if (!answer(core, conn, connect, present)) {
+    if (!answer(core, conn, connect, present, auth_data)) {
         conn_close_quietly(core, conn, REASON_PACKET_TOO_LARGE, false);
         return;
     }

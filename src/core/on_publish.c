@@ -68,13 +68,30 @@ static struct message *make_message(struct core *core, const struct conn *conn,
     return message;
 }
 
+bool payload_is_as_said(const struct props *props, struct str payload)
+{
+    if (!props_has(props, PROP_PAYLOAD_FORMAT_INDICATOR) || props->payload_format_indicator != 1)
+        return true;
+    /* Text between NULs, which are characters here, unlike in MQTT's own strings. */
+    for (size_t at = 0; at < payload.len;) {
+        size_t end = str_find(payload, '\0', at);
+        if (!str_is_mqtt_utf8(str_slice(payload, at, end)))
+            return false;
+        at = end + 1;
+    }
+    return true;
+}
+
 /* Why the message may not be published, or REASON_SUCCESS. Before version 5 nobody can be
  * told: such a message is acknowledged and dropped. */
 static uint8_t judge(const struct core *core, const struct conn *conn,
-                     const struct message *message)
+                     const struct mqtt_publish *publish, const struct message *message)
 {
     if (topic_is_reserved(message_topic(message)))
         return REASON_NOT_AUTHORIZED;
+    if (core->config.check_payload_format && conn->version == MQTT_5 &&
+        !payload_is_as_said(&publish->props, publish->payload))
+        return REASON_PAYLOAD_FORMAT_INVALID; /* [MQTT5 3.3.2.3.2] */
     /* Who can be told that there is no room is told; for the others it is delivered but
      * not kept. */
     if (message->retain && message->qos > 0 && conn->version == MQTT_5 &&
@@ -109,24 +126,25 @@ static bool within_quota(struct core *core, struct conn *conn)
 }
 
 /* Publish the message; false when memory ran out on the way, so that somebody may miss it
- * and it must not be acknowledged. */
-static bool publish_whole(struct core *core, struct message *message)
+ * and it must not be acknowledged. *ret_wanted: somebody may have subscribed to it. */
+static bool publish_whole(struct core *core, struct message *message, bool *ret_wanted)
 {
     bool failed_before = core->out->failed;
 
     core->out->failed = false;
-    publish_here(core, message);
+    *ret_wanted = publish_here(core, message) || core->remote_interest;
     bool whole = !core->out->failed;
     core->out->failed |= failed_before;
     return whole;
 }
 
 /* Publish a message made from a QoS 1 or 2 PUBLISH and acknowledge. */
-static void publish_acked(struct core *core, struct conn *conn, struct message *message,
-                          uint16_t packet_id)
+static void publish_acked(struct core *core, struct conn *conn, const struct mqtt_publish *publish,
+                          struct message *message)
 {
     uint64_t before = core->token;
-    struct mqtt_puback ack = { .packet_id = packet_id, .reason = judge(core, conn, message) };
+    struct mqtt_puback ack = { .packet_id = publish->packet_id,
+                               .reason = judge(core, conn, publish, message) };
     enum mqtt_kind kind = message->qos == 2 ? MQTT_PUBREC : MQTT_PUBACK;
     bool refused = ack.reason != REASON_SUCCESS;
 
@@ -134,11 +152,14 @@ static void publish_acked(struct core *core, struct conn *conn, struct message *
         core->stats.messages_dropped++;
     if (conn->version != MQTT_5)
         ack.reason = REASON_SUCCESS;
-    bool well = refused || publish_whole(core, message);
+    bool wanted = true;
+    bool well = refused || publish_whole(core, message, &wanted);
+    if (!wanted && conn->version == MQTT_5)
+        ack.reason = REASON_NO_MATCHING_SUBSCRIBERS; /* [MQTT5 3.4.2.1] [MQTT5 3.5.2.1] */
     /* A PUBREC that refuses ends the exchange; all others are followed by PUBREL. Noted
      * last: a crash in between makes the client send again, and nothing is lost. */
-    if (well && message->qos == 2 && ack.reason == REASON_SUCCESS)
-        well = note_incoming(core, conn->session, packet_id) == ERR_OK;
+    if (well && message->qos == 2 && ack.reason < 0x80)
+        well = note_incoming(core, conn->session, publish->packet_id) == ERR_OK;
     if (well) {
         ack_after(core, conn, kind, &ack, before);
         return;
@@ -174,8 +195,8 @@ void on_publish(struct core *core, struct conn *conn, const struct mqtt_publish 
         return;
     }
     if (publish->qos > 0)
-        publish_acked(core, conn, message, publish->packet_id);
-    else if (judge(core, conn, message) == REASON_SUCCESS)
+        publish_acked(core, conn, publish, message);
+    else if (judge(core, conn, publish, message) == REASON_SUCCESS)
         publish_here(core, message);
     else
         core->stats.messages_dropped++;

@@ -13,16 +13,18 @@ static uint8_t judge(const struct core *core, const struct session *session, str
 
     if (topic_share_parse(text, &share))
         return REASON_TOPIC_FILTER_INVALID;
-    if (share.group.len) /* no local on a shared subscription is no MQTT [MQTT-3.8.3-4] */
-        return options->no_local ? REASON_PROTOCOL_ERROR
-                                 : REASON_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
-    if (filter_is_reserved(text))
+    if (share.group.len && options->no_local)
+        return REASON_PROTOCOL_ERROR; /* [MQTT-3.8.3-4] */
+    if (filter_is_reserved(share.filter))
         return REASON_NOT_AUTHORIZED;
-    if (session->filter_count < core->config.subscriptions_max)
-        return REASON_SUCCESS;
-    filter_id id = sub_index_find(core->index, text);
-    bool replaces = id != FILTER_NONE && sub_index_entry(core->index, id, session->id);
-    return replaces ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+    bool fits = session->filter_count < core->config.subscriptions_max ||
+                subscription_find(core, session, text);
+    return fits ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+}
+
+static bool is_shared(struct str filter)
+{
+    return str_starts_with(filter, STR("$share/"));
 }
 
 /* One entry; its reason code. *ret_send: what is retained is to be sent. */
@@ -46,8 +48,9 @@ static uint8_t subscribe_one(struct core *core, const struct conn *conn, struct 
         core_failed(core);
         return REASON_QUOTA_EXCEEDED;
     }
-    /* [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
-    *ret_send = options->retain_handling == 0 || (options->retain_handling == 1 && !existed);
+    /* [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; never to a share [MQTT5 4.8.2] */
+    *ret_send = !is_shared(filter) &&
+                (options->retain_handling == 0 || (options->retain_handling == 1 && !existed));
     return options->qos; /* [MQTT-3.8.4-7] */
 }
 
@@ -84,6 +87,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
     struct buf reasons = { 0 }, marks = { 0 };
     struct mqtt_sub_options options;
     struct str list = subscribe->list, filter;
+    uint8_t refused = REASON_SUCCESS;
     bool send;
 
     while (mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options)) {
@@ -92,6 +96,8 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
             conn_close(core, conn, REASON_PROTOCOL_ERROR);
             goto out;
         }
+        if (reason >= 0x80 && !refused)
+            refused = reason;
         if (reason >= 0x80 && conn->version != MQTT_5)
             reason = REASON_UNSPECIFIED_ERROR; /* [MQTT-3.9.3-2] of 3.1.1 */
         buf_append_u8(&reasons, reason);
@@ -103,6 +109,8 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         goto out;
     }
     packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
+    if (conn->problem_info)                    /* [MQTT-3.1.2-29] */
+        conn_explain(conn, refused, &packet.suback.props);
     if (conn_answer(core, conn, &packet))
         send_retained(core, conn, subscribe, &marks);
     else

@@ -49,7 +49,8 @@ int outbox_push(struct outbox *box, struct message *message, const struct copy *
     struct outbox_entry entry = { .sub_id_count = copy->sub_id_count,
                                   .state = OUTBOX_WAITING,
                                   .qos = copy->qos & 3,
-                                  .retain = copy->retain };
+                                  .retain = copy->retain,
+                                  .share = copy->share };
 
     if (box->tail - box->head == box->cap) {
         int err = grow(box);
@@ -67,6 +68,8 @@ int outbox_push(struct outbox *box, struct message *message, const struct copy *
     entry.message = message_ref(message);
     *outbox_at(box, box->tail++) = entry;
     box->waiting_bytes += message_size(message);
+    box->shared += entry.share != 0;
+    box->zeros += entry.qos == 0;
     return ERR_OK;
 }
 
@@ -82,17 +85,73 @@ bool outbox_find(const struct outbox *box, uint16_t packet_id, uint64_t *ret_seq
     return true;
 }
 
+/* The entry's part is over, wherever it stands. */
+static void close_entry(struct outbox *box, struct outbox_entry *entry)
+{
+    outbox_entry_release(entry);
+    entry->state = OUTBOX_DONE;
+    box->zeros -= entry->qos == 0;
+    box->shared -= entry->share != 0;
+    entry->share = 0;
+}
+
+/* What is done at the head leaves. */
+static void move_head(struct outbox *box)
+{
+    while (box->head < box->fresh && outbox_at(box, box->head)->state == OUTBOX_DONE)
+        box->head++;
+    if (box->next < box->head)
+        box->next = box->head;
+}
+
 void outbox_done(struct outbox *box, uint64_t seq)
 {
     struct outbox_entry *entry = outbox_at(box, seq);
 
     assert(seq >= box->head && seq < box->fresh && entry->state != OUTBOX_DONE);
-    outbox_entry_release(entry);
-    entry->state = OUTBOX_DONE;
-    while (box->head < box->fresh && outbox_at(box, box->head)->state == OUTBOX_DONE)
-        box->head++;
-    if (box->next < box->head)
-        box->next = box->head;
+    close_entry(box, entry);
+    move_head(box);
+}
+
+void outbox_withdraw(struct outbox *box, uint64_t seq)
+{
+    struct outbox_entry *entry = outbox_at(box, seq);
+
+    if (seq < box->fresh) {
+        outbox_done(box, seq);
+        return;
+    }
+    assert(seq < box->tail && entry->state == OUTBOX_WAITING);
+    box->waiting_bytes -= message_size(entry->message);
+    close_entry(box, entry);
+    box->holes++;
+    while (box->fresh < box->tail && outbox_at(box, box->fresh)->state == OUTBOX_DONE) {
+        box->fresh++;
+        box->holes--;
+    }
+    move_head(box);
+}
+
+void outbox_pass(struct outbox *box)
+{
+    assert(outbox_at(box, box->next)->state == OUTBOX_DONE);
+    if (box->next == box->fresh) {
+        box->fresh++;
+        box->holes--;
+    }
+    box->next++;
+    move_head(box);
+}
+
+void outbox_forget_share(struct outbox *box, uint32_t share)
+{
+    for (uint64_t seq = box->head; seq < box->tail && box->shared; seq++) {
+        struct outbox_entry *entry = outbox_at(box, seq);
+        if (entry->share == share) {
+            entry->share = 0;
+            box->shared--;
+        }
+    }
 }
 
 void outbox_rewind(struct outbox *box)

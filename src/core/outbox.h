@@ -36,6 +36,7 @@ struct outbox_entry {
     uint8_t state; /* enum outbox_state */
     uint8_t qos : 2;
     uint8_t retain : 1;
+    uint32_t share; /* came by the share of this number plus one; 0: by no share */
 };
 
 struct outbox {
@@ -44,6 +45,9 @@ struct outbox {
     uint32_t inflight; /* sent on this connection and not done */
     uint64_t head, next, fresh, tail;
     uint64_t waiting_bytes; /* of messages from fresh on */
+    uint32_t holes;         /* from fresh on: messages that were withdrawn */
+    uint32_t zeros;         /* messages of QoS 0 that wait */
+    uint32_t shared;        /* messages that came by a share and are not done */
 };
 
 /* How one message goes to one session. */
@@ -52,6 +56,7 @@ struct copy {
     bool retain;
     uint16_t sub_id_count;
     uint32_t sub_ids_at; /* in core_out.sub_ids */
+    uint32_t share;      /* see outbox_entry */
 };
 
 /* Give all references back and free the memory. Accepts NULL. */
@@ -77,7 +82,7 @@ static inline uint16_t outbox_packet_id(uint64_t seq)
 /* Messages that were never sent. */
 static inline uint64_t outbox_waiting(const struct outbox *box)
 {
-    return box->tail - box->fresh;
+    return box->tail - box->fresh - box->holes;
 }
 
 /* The place of a message that was sent with this identifier and is not done; false when
@@ -89,6 +94,15 @@ void outbox_entry_release(struct outbox_entry *entry);
 
 /* The entry at seq has nothing left to do; those at the head that are done leave. */
 void outbox_done(struct outbox *box, uint64_t seq);
+
+/* Somebody else gets the message at seq, waiting or sent: it has nothing left to do here. */
+void outbox_withdraw(struct outbox *box, uint64_t seq);
+
+/* The entry at next is done: go on to the one behind it. */
+void outbox_pass(struct outbox *box);
+
+/* The session has left the share (number plus one): what came by it is now its own. */
+void outbox_forget_share(struct outbox *box, uint32_t share);
 
 /* The connection is gone: what was sent on it will be sent again. */
 void outbox_rewind(struct outbox *box);

@@ -50,12 +50,28 @@ uint64_t retaining_allowance(const struct core *core)
     return core->retained.count * (uint64_t)TIMES + AT_LEAST;
 }
 
+void retaining_give(struct core *core, struct session *session, struct message *message,
+                    const struct sub_entry *entry)
+{
+    struct copy copy = { .qos = entry->qos < message->qos ? entry->qos : message->qos,
+                         .retain = true, /* [MQTT-3.3.1-8] */
+                         .sub_ids_at = (uint32_t)core->out->sub_ids.len };
+    uint32_t *slot = entry->sub_id ? vec_push(&core->out->sub_ids) : NULL;
+
+    if (slot) {
+        *slot = entry->sub_id;
+        copy.sub_id_count = 1;
+    }
+    deliver_to(core, session, message, &copy);
+}
+
 void retaining_send(struct core *core, struct session *session, struct str filter,
                     const struct sub_entry *entry, uint64_t *allowance)
 {
     struct retained_walk walk;
     struct message *message;
 
+    sys_send(core, session, filter, entry);
     if (core->retained.count == 0 || *allowance == 0)
         return;
     retained_walk(&walk, &core->retained, filter);
@@ -65,15 +81,7 @@ void retaining_send(struct core *core, struct session *session, struct str filte
             continue;
         if (entry->no_local && !message->remote && message->publisher == session->number)
             continue;
-        struct copy copy = { .qos = entry->qos < message->qos ? entry->qos : message->qos,
-                             .retain = true, /* [MQTT-3.3.1-8] */
-                             .sub_ids_at = (uint32_t)core->out->sub_ids.len };
-        uint32_t *slot = entry->sub_id ? vec_push(&core->out->sub_ids) : NULL;
-        if (slot) {
-            *slot = entry->sub_id;
-            copy.sub_id_count = 1;
-        }
-        deliver_to(core, session, message, &copy);
+        retaining_give(core, session, message, entry);
     }
 }
 

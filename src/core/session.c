@@ -94,8 +94,12 @@ void session_attach(struct core *core, struct session *session, struct conn *con
     conn->session = session;
     route->conn = conn->id;
     route->flags = ROUTE_UP | (conn->packet_max == UINT32_MAX ? 0 : ROUTE_LIMITED) |
-                   (conn->congested ? ROUTE_CONGESTED : 0);
+                   (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0) |
+                   (session->outbox && session->outbox->zeros ? ROUTE_QUEUED : 0);
     session->expiry_s = expiry_s;
+    core->stats.clients++;
+    if (core->stats.clients > core->stats.clients_max)
+        core->stats.clients_max = core->stats.clients;
     if (session->persistent && expiry_s == 0) {
         core_store(core,
                    (struct durable_op){ .kind = DURABLE_SESSION_DEL, .session = session->number });
@@ -126,6 +130,7 @@ void session_detach(struct core *core, struct session *session, enum session_wil
         outbox_rewind(session->outbox);
     }
     session->conn = NULL;
+    core->stats.clients--;
     route->conn = 0;
     route->flags = 0;
     if (will == SESSION_WILL_DISCARD)
@@ -134,6 +139,7 @@ void session_detach(struct core *core, struct session *session, enum session_wil
         session_end(core, session);
         return;
     }
+    sharing_hand_over(core, session, false);
     if (session->will && session->will->delay_s == 0)
         will_publish(core, session);
     if (session->will)
@@ -146,6 +152,7 @@ void session_detach(struct core *core, struct session *session, enum session_wil
 void session_on_timer(struct core *core, struct session *session)
 {
     if (core->now_ms >= session->expires_ms) {
+        core->stats.sessions_expired++;
         effects_fact(core->out, (struct core_fact){ .kind = CORE_FACT_SESSION_EXPIRED },
                      session_client_id(session));
         session_end(core, session);
@@ -186,6 +193,7 @@ void session_end(struct core *core, struct session *session)
     assert(!session->conn);
     wheel_cancel(&core->session_wheel, &session->timer);
     will_publish(core, session);
+    sharing_hand_over(core, session, true);
     subscription_remove_all(core, session);
     if (session->dropped)
         say_dropped(core, session);

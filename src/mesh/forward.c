@@ -92,21 +92,21 @@ static int compare_hops(const void *a, const void *b)
 
     if (x->link != y->link)
         return x->link < y->link ? -1 : 1;
-    if (x->sid != y->sid)
-        return x->sid < y->sid ? -1 : 1;
-    return node_id_compare(&x->node->id, &y->node->id);
+    return (x->sid > y->sid) - (x->sid < y->sid);
 }
 
 /* The frame to all of hops, which are in order: one copy to each link. */
 static void emit(struct mesh *mesh, const struct frame *frame, const struct frame_tail *tail)
 {
-    const struct hop *hops = mesh->forward.hops.at;
+    struct hop *hops = mesh->forward.hops.at;
     size_t len = mesh->forward.hops.len;
 
     for (size_t from = 0, to; from < len; from = to) {
         for (to = from + 1;
              to < len && hops[to].link == hops[from].link && to - from < FRAME_DESTS_MAX;)
             to++;
+        if (mesh->lsdb.sid_conflicts)
+            frame_order_hops(&hops[from], to - from);
         put(mesh, frame, tail, &hops[from], to - from);
     }
 }
@@ -179,7 +179,7 @@ static void park(struct mesh *mesh, const struct frame *frame, const struct fram
     size_t count = forward->parked.len;
     uint64_t due_ms = mesh->now_ms + LIMBO_MS;
 
-    qsort(forward->parked.at, count, sizeof forward->parked.at[0], compare_hops);
+    frame_order_hops(forward->parked.at, count); /* whichever links they wait for */
     size_t len = frame_head_len(frame, forward->parked.at, count) + tail->len;
     struct waiting *waiting = NULL;
     if (forward->limbo_bytes + len <= LIMBO_BYTES_MAX && count <= FRAME_DESTS_MAX &&

@@ -6,6 +6,7 @@
 #include "mqtt/props.h"
 #include "topic/topic.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static uint32_t load_u32(const uint8_t *p)
@@ -57,9 +58,13 @@ static void check_set(struct wire_reader *r, struct frame_dests *ret_dests)
         wire_fail(r, ERR_MALFORMED);
     dests.r = *r;
     uint64_t sid = 0;
+    struct str id = { NULL, 0 };
     for (uint64_t i = 0; i < dests.left && !r->err; i++) {
         if (dests.kind == DS_LONG) {
-            wire_get_bytes(r, NODE_ID_LEN);
+            const char *before = id.ptr;
+            id = wire_get_bytes(r, NODE_ID_LEN);
+            if (!r->err && before && memcmp(before, id.ptr, NODE_ID_LEN) >= 0)
+                wire_fail(r, ERR_MALFORMED); /* ids are ascending: each once */
             continue;
         }
         uint64_t step = i == 0 ? wire_get_u32(r) : wire_get_leb(r);
@@ -131,6 +136,25 @@ static enum dest_set choose(const struct hop *hops, size_t count)
             return DS_LONG;
     }
     return count == 1 ? DS_ONE : DS_LIST;
+}
+
+static int compare_sids(const void *a, const void *b)
+{
+    const struct hop *x = a, *y = b;
+
+    return (x->sid > y->sid) - (x->sid < y->sid);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct hop *x = a, *y = b;
+
+    return node_id_compare(&x->node->id, &y->node->id);
+}
+
+void frame_order_hops(struct hop *hops, size_t count)
+{
+    qsort(hops, count, sizeof *hops, choose(hops, count) == DS_LONG ? compare_ids : compare_sids);
 }
 
 size_t frame_head_len(const struct frame *frame, const struct hop *hops, size_t count)

@@ -71,7 +71,11 @@ int frame_decode(uint8_t type, struct str body, struct frame *ret_frame,
 /* The next destination; false at the end. */
 bool frame_next_dest(struct frame_dests *dests, struct frame_dest *ret_dest);
 
-/* How long type, head and set for these hops are (1 to FRAME_DESTS_MAX, in order of sid),
+/* Put hops into the order in which one frame names them: by sid, or by id when a sid does
+ * not say who is meant. */
+void frame_order_hops(struct hop *hops, size_t count);
+
+/* How long type, head and set for these hops are (1 to FRAME_DESTS_MAX, in that order),
  * and writing them: returns the place behind. */
 size_t frame_head_len(const struct frame *frame, const struct hop *hops, size_t count);
 uint8_t *frame_put_head(uint8_t *at, const struct frame *frame, const struct hop *hops,

@@ -34,6 +34,23 @@ static void move_past(struct mesh *mesh, uint32_t inc)
     topology_ask(mesh);
 }
 
+/* Somebody else says things under this id: one more of such fights. False when it was one
+ * too many, and this broker the one to leave. Against itself (a copy of its memory has the
+ * same boot number) nobody can be told apart: both leave. */
+static bool fight(struct mesh *mesh, uint64_t boot)
+{
+    struct identity *identity = &mesh->identity;
+
+    if (mesh->now_ms - identity->fights_since_ms > FIGHTS_WINDOW_MS) {
+        identity->fights = 0;
+        identity->fights_since_ms = mesh->now_ms;
+    }
+    if (++identity->fights <= FIGHTS_MAX || mesh->config.boot > boot)
+        return true;
+    enter_quarantine(mesh);
+    return false;
+}
+
 bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t version)
 {
     struct identity *identity = &mesh->identity;
@@ -43,14 +60,8 @@ bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t vers
         return true;
     if (own && version <= identity->tseq)
         return version < identity->tseq;
-    if (mesh->now_ms - identity->fights_since_ms > FIGHTS_WINDOW_MS) {
-        identity->fights = 0;
-        identity->fights_since_ms = mesh->now_ms;
-    }
-    if (!own && ++identity->fights > FIGHTS_MAX && mesh->config.boot < boot) {
-        enter_quarantine(mesh);
+    if (!fight(mesh, boot))
         return false;
-    }
     if (!own)
         mesh_fact(mesh, MESH_FACT_DUPLICATE_ID, 0, mesh->config.name,
                   "incarnation %u was seen: moving past it", (unsigned)inc);
@@ -60,7 +71,7 @@ bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t vers
 
 void identity_interest_seen(struct mesh *mesh, uint32_t inc)
 {
-    if (inc >= mesh->config.inc)
+    if (inc >= mesh->config.inc && fight(mesh, mesh->config.boot))
         move_past(mesh, inc);
 }
 

@@ -11,11 +11,11 @@ struct link;
 
 /* A record under this broker's own id was seen. True: it is older than ours. If it is not
  * ours, ours moves past it, or, when that happens too often and the other's boot number is
- * higher, this broker drops all links for five minutes. */
+ * not lower, this broker drops all links for five minutes. */
 bool identity_seen(struct mesh *mesh, uint32_t inc, uint64_t boot, uint64_t version);
 
 /* Interest under the own id, of our incarnation or a later one, was seen that is not ours:
- * what remains of a life that was forgotten. Ours moves past it. */
+ * what remains of a life that was forgotten. Ours moves past it, as above. */
 void identity_interest_seen(struct mesh *mesh, uint32_t inc);
 
 /* A peer with this broker's own id came on a link: one of the two must go. */

@@ -44,7 +44,7 @@ bool interest_get_removal(struct wire_reader *r, struct buf *text, struct str *r
     if (text->failed)
         wire_fail(r, ERR_NOMEM);
     *ret_filter = buf_str(text);
-    if (!r->err && topic_filter_check(*ret_filter) != ERR_OK)
+    if (!r->err && (topic_filter_check(*ret_filter) != ERR_OK || !str_is_mqtt_utf8(*ret_filter)))
         wire_fail(r, ERR_MALFORMED);
     return !r->err;
 }

@@ -207,16 +207,6 @@ bool interest_index_remove(struct interest_index *index, uint32_t node, struct s
     return true;
 }
 
-void interest_index_remove_node(struct interest_index *index, uint32_t node)
-{
-    for (uint32_t id = 0; id < filter_index_ids_end(index->filters); id++) {
-        struct index_slot *slot = &index->slots.at[id];
-        uint32_t at = slot_search(slot, node);
-        if (at < slot->count && slot_nodes(slot)[at].node == node)
-            slot_delete(index, id, at);
-    }
-}
-
 static struct interest_node either(struct interest_node a, struct interest_node b)
 {
     a.qos = a.qos > b.qos ? a.qos : b.qos;

@@ -34,10 +34,6 @@ int interest_index_put(struct interest_index *index, uint32_t node,
 /* Take a broker's entry out; false when there was none. */
 bool interest_index_remove(struct interest_index *index, uint32_t node, struct str filter);
 
-/* Take all of a broker's entries out. Time grows with all filters in the index: where the
- * broker's interest set is at hand and small, removing entry by entry is faster. */
-void interest_index_remove_node(struct interest_index *index, uint32_t node);
-
 /* The brokers that want a valid topic name, each once, in order of number. hash: any good
  * 64-bit hash of the topic, always the same one. Borrowed until the next call that takes a
  * non-const index. When nobody wants it *ret_count is 0; when out of memory the result is

@@ -5,6 +5,7 @@
 #include "mesh/interest_codec.h"
 #include "mesh/interest_sync.h"
 #include "mesh/state.h"
+#include "topic/topic.h"
 
 enum { DELTA_ENTRIES_MAX = 4000 };
 
@@ -15,7 +16,13 @@ void interest_changed(struct mesh *mesh, const struct interest *interest, bool w
                   "a filter of %zu bytes is too long to tell others", interest->filter.len);
         return;
     }
-    if (wanted && local_interest_count(mesh->local) >= mesh->config.filters_max) {
+    if (topic_filter_check(interest->filter) != ERR_OK || !str_is_mqtt_utf8(interest->filter)) {
+        mesh_fact(mesh, MESH_FACT_REFUSED, 0, mesh->config.name, "%s",
+                  "a filter that is not valid: others would refuse it");
+        return;
+    }
+    if (wanted && local_interest_count(mesh->local) >= mesh->config.filters_max &&
+        !local_interest_has(mesh->local, interest->filter)) {
         mesh_fact(mesh, MESH_FACT_REFUSED, 0, mesh->config.name, "%s",
                   "too many filters: others are not told of one more");
         return;
@@ -37,6 +44,7 @@ static bool apply(struct mesh *mesh, struct lsdb_node *self, const struct intere
     if (self->set && iset_put(self->set, &change->interest) == ERR_OK)
         return true;
     mesh->out->failed = true;
+    local_interest_untold(mesh->local, change->interest.filter);
     return false;
 }
 

@@ -67,10 +67,12 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
 
 /* ---- changing a set ---- */
 
-/* Walk two sets in step and let the index follow from the one to the other. */
-static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *before,
-                         const struct iset *after)
+/* Walk two sets in step and let the index follow from the one to the other; false when
+ * memory did not suffice for all. If that was so before, doubt says not to trust it. */
+static bool index_follow(struct mesh *mesh, uint32_t node, const struct iset *before,
+                         const struct iset *after, bool doubt)
 {
+    bool whole = true;
     size_t at_before = 0, at_after = 0;
     struct interest old, new;
     bool more_old = before && iset_next(before, &at_before, &old);
@@ -79,9 +81,9 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
     /* Adds first: a topic that both sets match is matched at every moment. */
     while (more_new) {
         int order = more_old ? str_compare(old.filter, new.filter) : 1;
-        bool same = order == 0 && old.qos == new.qos &&old.persistent == new.persistent;
+        bool same = !doubt && order == 0 && old.qos == new.qos &&old.persistent == new.persistent;
         if (order >= 0 && !same && interest_index_put(mesh->index, node, &new) != ERR_OK)
-            mesh->out->failed = true;
+            whole = false;
         if (order <= 0)
             more_old = iset_next(before, &at_before, &old);
         if (order >= 0)
@@ -92,6 +94,7 @@ static void index_follow(struct mesh *mesh, uint32_t node, const struct iset *be
         if (!after || !iset_find(after, old.filter, &new))
             interest_index_remove(mesh->index, node, old.filter);
     }
+    return whole;
 }
 
 void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
@@ -101,13 +104,14 @@ void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *se
         iset_free(set);
         set = NULL;
     }
-    index_follow(mesh, node->index, node->set, set);
+    bool whole = index_follow(mesh, node->index, node->set, set, node->set_bad);
     iset_free(node->set);
     delta_journal_forget(&mesh->journal, node);
     node->set = set;
     node->iinc = inc;
     node->iver = iver;
-    node->set_bad = false;
+    node->set_bad = !whole; /* then the next digest asks for it again */
+    mesh->out->failed |= !whole;
     interest_watch(mesh, node);
     lsdb_touch(node);
 }

@@ -59,11 +59,13 @@ struct link {
     uint64_t rx_ms, ping_ms; /* last byte; next PING */
     uint32_t ping_seq;
     uint64_t srtt_us;
-    uint64_t rtt_min_us; /* of late: what the way takes without queues */
+    uint64_t rtt_min_us;  /* of late: what the way takes without queues */
+    uint32_t slow_pongs;  /* so many in a row took twice as long */
+    uint64_t slow_min_us; /* the least of them */
     uint32_t cost;        /* as advertised */
     uint64_t cost_off_ms; /* since when the measured one differs; 0: it does not */
     uint64_t cost_set_ms;
-    bool cost_settled; /* it was set after some PINGs, not only at the start */
+    bool cost_settled;     /* it was set after some PINGs, not only at the start */
     uint64_t advertise_ms; /* in the own record from then on */
     bool advertised;
 
@@ -103,7 +105,8 @@ void link_close(struct mesh *mesh, struct link *link, const char *format, ...)
 /* The peer broke the protocol: state it and close. */
 void link_refuse(struct mesh *mesh, struct link *link, const char *what);
 
-/* Queue a frame with this body, unless the link is down already; more than a bundle holds is a bug. */
+/* Queue a frame with this body, unless the link is down already; more than a bundle holds is a bug.
+ */
 void link_put(struct mesh *mesh, struct link *link, enum queue_class class, uint8_t type,
               struct str body);
 

@@ -180,6 +180,13 @@ int local_interest_set(struct local_interest *li, const struct interest *interes
     return ERR_OK;
 }
 
+bool local_interest_has(const struct local_interest *li, struct str filter)
+{
+    const struct wish *wish = wish_find(li, filter);
+
+    return wish && wish->active;
+}
+
 void local_interest_unset(struct local_interest *li, struct str filter, uint64_t now_ms)
 {
     struct wish *wish = wish_find(li, filter);
@@ -291,6 +298,21 @@ int local_interest_take(struct local_interest *li, uint64_t now_ms,
     }
     commit(li);
     return ERR_OK;
+}
+
+void local_interest_untold(struct local_interest *li, struct str filter)
+{
+    struct wish *wish = wish_find(li, filter);
+
+    assert(wish && wish->told);
+    wish->told = false;
+    li->told--;
+    if (wish->dirty)
+        return;
+    uint32_t *slot = vec_push(&li->dirty); /* take has left room for as many as it gave */
+    wish->dirty = slot != NULL;
+    if (slot)
+        *slot = wish->id;
 }
 
 uint64_t local_interest_deadline(const struct local_interest *li)

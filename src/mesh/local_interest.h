@@ -36,6 +36,9 @@ void local_interest_free(struct local_interest *li);
  * The text is copied. ERR_OK, or ERR_NOMEM (nothing changed). */
 int local_interest_set(struct local_interest *li, const struct interest *interest);
 
+/* Is the filter wanted, or does it linger? */
+bool local_interest_has(const struct local_interest *li, struct str filter);
+
 /* No local client wants the filter any more. It leaves when it has not come back
  * linger_ms after now_ms. A filter that was not wanted is ignored. */
 void local_interest_unset(struct local_interest *li, struct str filter, uint64_t now_ms);
@@ -45,6 +48,9 @@ void local_interest_unset(struct local_interest *li, struct str filter, uint64_t
  * ERR_NOMEM: changes is empty and the next take tries again. */
 int local_interest_take(struct local_interest *li, uint64_t now_ms,
                         struct interest_changes *changes);
+
+/* A change that local_interest_take gave, an add, could not be made: give it again. */
+void local_interest_untold(struct local_interest *li, struct str filter);
 
 /* When to take next: 0 when something waits already, UINT64_MAX when nothing will. */
 uint64_t local_interest_deadline(const struct local_interest *li);

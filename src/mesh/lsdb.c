@@ -15,11 +15,6 @@ int node_id_compare(const struct node_id *a, const struct node_id *b)
     return memcmp(a->bytes, b->bytes, NODE_ID_LEN);
 }
 
-bool node_id_equal(const struct node_id *a, const struct node_id *b)
-{
-    return node_id_compare(a, b) == 0;
-}
-
 uint32_t node_sid(const struct node_id *id, uint8_t salt)
 {
     uint8_t text[NODE_ID_LEN + 1], digest[DIGEST_LEN];
@@ -32,6 +27,16 @@ uint32_t node_sid(const struct node_id *id, uint8_t salt)
     return sid ? sid : 1;
 }
 
+static bool id_is(const void *entry, const void *key)
+{
+    return node_id_equal(&((const struct lsdb_node *)entry)->id, key);
+}
+
+static uint64_t id_hash(const struct node_id *id)
+{
+    return hash_fast(1, id->bytes, NODE_ID_LEN);
+}
+
 static bool sid_is(const void *entry, const void *key)
 {
     return ((const struct lsdb_node *)entry)->sid == *(const uint32_t *)key;
@@ -42,6 +47,7 @@ int lsdb_init(struct lsdb *lsdb, const struct node_id *self, size_t nodes_max)
     struct lsdb_node *node;
 
     *lsdb = (struct lsdb){ .nodes_max = nodes_max, .now_ms = lsdb->now_ms };
+    map_init(&lsdb->ids, id_is);
     map_init(&lsdb->sids, sid_is);
     int err = lsdb_need(lsdb, self, &node);
     if (!err)
@@ -64,10 +70,11 @@ void lsdb_finish(struct lsdb *lsdb)
     vec_finish(&lsdb->order);
     vec_finish(&lsdb->nodes);
     vec_finish(&lsdb->free);
+    map_finish(&lsdb->ids);
     map_finish(&lsdb->sids);
 }
 
-/* The place of id in order: where it is or would be. */
+/* The place in order where id would be. */
 static size_t place_of(const struct lsdb *lsdb, const struct node_id *id)
 {
     size_t low = 0, high = lsdb->order.len;
@@ -84,11 +91,7 @@ static size_t place_of(const struct lsdb *lsdb, const struct node_id *id)
 
 struct lsdb_node *lsdb_find(const struct lsdb *lsdb, const struct node_id *id)
 {
-    size_t place = place_of(lsdb, id);
-
-    if (place < lsdb->order.len && node_id_equal(&lsdb->order.at[place]->id, id))
-        return lsdb->order.at[place];
-    return NULL;
+    return map_find(&lsdb->ids, id_hash(id), id);
 }
 
 /* An index for a new node: a used one, or one more. */
@@ -124,7 +127,11 @@ int lsdb_need(struct lsdb *lsdb, const struct node_id *id, struct lsdb_node **re
         free(node);
         return ERR_NOMEM;
     }
-    if (!vec_push(&lsdb->order)) {
+    node->id = *id;
+    node->ecmp_key = id_hash(id);
+    bool listed = vec_push(&lsdb->order) != NULL;
+    if (!listed || map_insert(&lsdb->ids, node->ecmp_key, node) != ERR_OK) {
+        lsdb->order.len -= listed;
         free(node);
         lsdb->nodes.at[index] = NULL;
         uint32_t *slot = vec_push(&lsdb->free);
@@ -132,12 +139,10 @@ int lsdb_need(struct lsdb *lsdb, const struct node_id *id, struct lsdb_node **re
             *slot = index;
         return ERR_NOMEM;
     }
-    node->id = *id;
     node->index = index;
     node->dist = UINT32_MAX;
     node->lost_ms = lsdb->now_ms;
     node->bucket = (uint8_t)(hash_fast(0, id->bytes, NODE_ID_LEN) % DIGEST_BUCKETS);
-    node->ecmp_key = hash_fast(1, id->bytes, NODE_ID_LEN);
     node->set_expires_ms = UINT64_MAX;
     list_init(&node->journal);
     lsdb->nodes.at[index] = node;
@@ -149,7 +154,7 @@ int lsdb_need(struct lsdb *lsdb, const struct node_id *id, struct lsdb_node **re
             (lsdb->order.len - 1 - place) * sizeof lsdb->order.at[0]);
     lsdb->order.at[place] = node;
     rank_from(lsdb, place);
-    lsdb->edges_open = true;
+    node->edges_open = true;
     lsdb_touch(node);
     *ret_node = node;
     return ERR_OK;
@@ -160,8 +165,10 @@ static void close_edges_to(struct lsdb *lsdb, uint32_t index)
 {
     vec_each (&lsdb->order, at) {
         for (uint32_t i = 0; i < (*at)->edge_count; i++) {
-            if ((*at)->edges[i].node == index)
-                (*at)->edges[i].node = NODE_NONE;
+            if ((*at)->edges[i].node != index)
+                continue;
+            (*at)->edges[i].node = NODE_NONE;
+            (*at)->edges_open = true;
         }
     }
 }
@@ -190,6 +197,7 @@ void lsdb_remove(struct lsdb *lsdb, struct lsdb_node *node)
 {
     assert(node->index != NODE_SELF && list_empty(&node->journal));
     lsdb_set_sid(lsdb, node, 0);
+    map_remove(&lsdb->ids, node->ecmp_key, &node->id);
     close_edges_to(lsdb, node->index);
     size_t place = node->rank;
     memmove(&lsdb->order.at[place], &lsdb->order.at[place + 1],
@@ -238,18 +246,17 @@ int lsdb_set_sid(struct lsdb *lsdb, struct lsdb_node *node, uint32_t sid)
 
 void lsdb_resolve_edges(struct lsdb *lsdb)
 {
-    if (!lsdb->edges_open)
-        return;
-    lsdb->edges_open = false;
     vec_each (&lsdb->order, at) {
-        for (uint32_t i = 0; i < (*at)->edge_count; i++) {
-            struct lsdb_edge *edge = &(*at)->edges[i];
-            if (edge->node != NODE_NONE)
-                continue;
-            struct lsdb_node *other = lsdb_find(lsdb, &edge->id);
-            if (other)
-                edge->node = other->index;
+        struct lsdb_node *node = *at;
+        bool open = false;
+        for (uint32_t i = 0; node->edges_open && i < node->edge_count; i++) {
+            struct lsdb_edge *edge = &node->edges[i];
+            struct lsdb_node *other =
+                edge->node == NODE_NONE ? lsdb_find(lsdb, &edge->id) : lsdb_at(lsdb, edge->node);
+            edge->node = other ? other->index : NODE_NONE;
+            open = open || !other;
         }
+        node->edges_open = open;
     }
 }
 
@@ -271,8 +278,8 @@ void lsdb_touch(struct lsdb_node *node)
     at = put_number(at, node->boot, 8);
     at = put_number(at, node->tseq, 4);
     at = put_number(at, node->iinc, 4);
-    at = put_number(at, node->iver, 8);
-    at = put_number(at, node->set ? iset_hash(node->set) : 0, 8);
+    at = put_number(at, node->set_bad ? 0 : node->iver, 8);
+    at = put_number(at, node->set && !node->set_bad ? iset_hash(node->set) : 0, 8);
     node->line_hash = hash_sip(key, line, (size_t)(at - line));
 }
 

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { NODE_SELF = 0, NEXT_HOPS_MAX = 4, DIGEST_BUCKETS = 64 };
 
@@ -36,6 +37,7 @@ struct lsdb_node {
     uint8_t salt;
     bool stub;     /* carries nobody else's traffic */
     bool sid_lost; /* a lower id has the same sid: address by id */
+    bool edges_open; /* some edge does not point to its node yet */
     uint32_t inc, tseq, sid;
     uint64_t boot;
     uint8_t *record;
@@ -83,16 +85,22 @@ struct lsdb {
     struct {
         VEC(struct lsdb_node *);
     } order; /* by id */
-    struct map sids;
+    struct map ids, sids;
     size_t sid_conflicts;
     size_t nodes_max;
     uint64_t now_ms; /* what the owner says */
-    bool edges_open; /* an edge may point to a node that was unknown when it came */
 };
 
 /* <0, 0, >0 by bytes. */
 int node_id_compare(const struct node_id *a, const struct node_id *b);
-bool node_id_equal(const struct node_id *a, const struct node_id *b);
+static inline bool node_id_equal(const struct node_id *a, const struct node_id *b)
+{
+    uint64_t x[2], y[2];
+
+    memcpy(x, a->bytes, sizeof x);
+    memcpy(y, b->bytes, sizeof y);
+    return x[0] == y[0] && x[1] == y[1];
+}
 
 /* A database that knows only this broker. ERR_OK or ERR_NOMEM. */
 int lsdb_init(struct lsdb *lsdb, const struct node_id *self, size_t nodes_max);
@@ -126,7 +134,7 @@ struct lsdb_node *lsdb_by_sid(const struct lsdb *lsdb, uint32_t sid);
 /* Give the node its sid. */
 int lsdb_set_sid(struct lsdb *lsdb, struct lsdb_node *node, uint32_t sid);
 
-/* Let every edge point to the index of the node it names. */
+/* Let every edge point to the index of the node it names, if that is known. */
 void lsdb_resolve_edges(struct lsdb *lsdb);
 
 /* The node's digest line changed. */

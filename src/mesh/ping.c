@@ -5,7 +5,7 @@
 #include "mesh/state.h"
 #include "mqtt/wire.h"
 
-enum { PINGS_MISSED_MAX = 3, PINGS_FAST = 8, PING_FAST_MS = 100 };
+enum { PINGS_MISSED_MAX = 3, PINGS_FAST = 8, PING_FAST_MS = 100, PONGS_SLOW = 16 };
 
 static void put(struct mesh *mesh, struct link *link, uint8_t type, uint32_t seq, uint64_t tx_us)
 {
@@ -51,6 +51,27 @@ int ping_on_frame(struct mesh *mesh, struct link *link, struct str body)
     return ERR_OK;
 }
 
+/* What the way takes without queues: the least of late. It creeps up, and jumps when many
+ * answers in a row took twice as long: then the way has changed. */
+static void learn_least(struct link *link, uint64_t rtt_us)
+{
+    if (rtt_us <= link->rtt_min_us * 2) {
+        link->slow_pongs = 0;
+    } else {
+        if (link->slow_pongs == 0 || rtt_us < link->slow_min_us)
+            link->slow_min_us = rtt_us;
+        if (++link->slow_pongs == PONGS_SLOW) {
+            link->slow_pongs = 0;
+            link->rtt_min_us = link->slow_min_us;
+            return;
+        }
+    }
+    if (rtt_us < link->rtt_min_us)
+        link->rtt_min_us = rtt_us;
+    else
+        link->rtt_min_us += (rtt_us - link->rtt_min_us) / 64;
+}
+
 int pong_on_frame(struct mesh *mesh, struct link *link, struct str body)
 {
     struct wire_reader r = wire_reader(body.ptr, body.len, 0);
@@ -63,10 +84,9 @@ int pong_on_frame(struct mesh *mesh, struct link *link, struct str body)
         return ERR_OK; /* not an answer to what was asked */
     uint64_t rtt_us = mesh->now_us - tx_us;
     /* What the handshake took says less than the first answer to a PING. */
-    if (seq == 1 || rtt_us < link->rtt_min_us)
+    if (seq == 1)
         link->rtt_min_us = rtt_us;
-    else
-        link->rtt_min_us += (rtt_us - link->rtt_min_us) / 64;
+    learn_least(link, rtt_us);
     link->srtt_us = seq == 1 ? rtt_us : (link->srtt_us * 7 + rtt_us) / 8;
     return ERR_OK;
 }

@@ -163,6 +163,7 @@ int isnap_on_frame(struct mesh *mesh, struct link *link, struct str body)
     uint32_t from_inc = node->iinc;
     uint64_t from = node->set_bad ? 0 : node->iver;
     interest_install(mesh, node, set, head.inc, head.iver);
-    interest_advanced(mesh, link, node, from_inc, from);
+    if (!node->set_bad)
+        interest_advanced(mesh, link, node, from_inc, from);
     return ERR_OK;
 }

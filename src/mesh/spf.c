@@ -45,9 +45,19 @@ static uint64_t heap_pop(struct spf *spf)
 static uint32_t edge_cost(const struct lsdb_node *from, const struct lsdb_edge *edge,
                           const struct lsdb_node *to)
 {
-    for (uint32_t i = 0; i < to->edge_count; i++) {
-        if (to->edges[i].node == from->index)
-            return edge->cost > to->edges[i].cost ? edge->cost : to->edges[i].cost;
+    uint32_t low = 0, high = to->edge_count;
+
+    /* Halve while that is worth it: a hub has many. Edges are in order of id. */
+    while (high - low > 8) {
+        uint32_t middle = low + (high - low) / 2;
+        if (node_id_compare(&to->edges[middle].id, &from->id) <= 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    for (; low < high; low++) {
+        if (to->edges[low].node == from->index)
+            return edge->cost > to->edges[low].cost ? edge->cost : to->edges[low].cost;
     }
     return 0;
 }

@@ -55,7 +55,7 @@ static int keep(struct mesh *mesh, struct lsdb_node *node, struct str bytes)
         node->salt = tlsa.salt;
         lsdb_set_sid(&mesh->lsdb, node, node_sid(&node->id, tlsa.salt));
     }
-    mesh->lsdb.edges_open = true;
+    node->edges_open = true;
     lsdb_touch(node);
     spf_ask(mesh);
     return ERR_OK;
@@ -142,6 +142,7 @@ static void originate(struct mesh *mesh)
         flood_tell(mesh, NULL, self, RECORD_TOPOLOGY, 0, 0);
     } else {
         mesh->out->failed = true;
+        topology_ask(mesh);
     }
     buf_finish(&edges);
     buf_finish(&record);

@@ -14,6 +14,9 @@
 
 #include <string.h>
 
+/* A write of so many bytes gains nothing by waiting for more. */
+enum { FLUSH_BYTES = 128 * 1024 };
+
 /* Something was queued: remember to send it, and watch the queue's size. */
 static void queued(struct stream *stream, bool well)
 {
@@ -25,7 +28,12 @@ static void queued(struct stream *stream, bool well)
     }
     if (!list_linked(&stream->dirty))
         list_push_back(&net->dirty, &stream->dirty);
-    if (stream->out.bytes <= net->config.out_queue_bytes_max)
+    if (stream->out.bytes < FLUSH_BYTES && stream->out.bytes <= net->config.out_queue_bytes_max)
+        return;
+    /* So much at once is sent while it is in the cache, and before anybody is called slow. */
+    if (!stream->closing)
+        stream_flush(stream);
+    if (!stream->id || stream->out.bytes <= stream_limit(net))
         return;
     /* What one step brings, all that is retained say, is the core's to bound. What comes
      * although it was told to hold back are answers to a client that asks and never reads. */

@@ -18,6 +18,7 @@ static void exchange_finish(struct http_exchange *exchange)
     buf_finish(&exchange->path);
     buf_finish(&exchange->query);
     buf_finish(&exchange->authorization);
+    buf_finish(&exchange->host);
     buf_finish(&exchange->body);
     buf_finish(&exchange->response.body);
     memset(exchange, 0, sizeof *exchange);
@@ -86,6 +87,7 @@ static void answer(struct lws *wsi, struct http_exchange *exchange)
         .query = buf_str(&exchange->query),
         .body = buf_str(&exchange->body),
         .authorization = buf_str(&exchange->authorization),
+        .host = buf_str(&exchange->host),
         .loopback = web_is_loopback(wsi),
     };
     struct http_response *response = &exchange->response;
@@ -170,6 +172,7 @@ static int on_request(struct lws *wsi, struct http_exchange *exchange, const cha
         buf_printf(&exchange->query, "%s%s", i ? "&" : "", part);
     }
     copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, &exchange->authorization);
+    copy_header(wsi, WSI_TOKEN_HOST, &exchange->host);
     if (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
         strtoull(length, NULL, 10) > 0)
         return 0; /* the body comes first */

@@ -12,6 +12,7 @@ struct http_exchange {
     struct buf path;
     struct buf query;
     struct buf authorization;
+    struct buf host;
     struct buf body; /* of the request */
     struct http_response response;
     size_t sent; /* of the response's body */

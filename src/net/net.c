@@ -31,6 +31,7 @@ void net_config_defaults(struct net_config *config)
     set_default(&config->packet_bytes_max, 16 * MIB);
     set_default(&config->connect_bytes_max, 512 * KIB);
     set_default(&config->out_queue_bytes_max, MIB);
+    set_default(&config->out_queues_bytes_max, 128 * MIB);
     set_default(&config->out_queue_bytes_hard_max, 32 * MIB);
     set_default(&config->websocket_frame_bytes_max, config->packet_bytes_max + 64 * KIB);
     set_default(&config->http_header_bytes_max, 8 * KIB);
@@ -241,11 +242,6 @@ uint64_t net_now_ms(struct net *net)
 {
     turn_time(net);
     return net->now_ms;
-}
-
-struct node_out *net_out(struct net *net)
-{
-    return &net->out;
 }
 
 struct net_stats net_stats(const struct net *net)

@@ -75,6 +75,7 @@ struct http_request {
     struct str query;  /* "a=1&b=2" or empty */
     struct str body;
     struct str authorization; /* that header, or empty */
+    struct str host;          /* that header: whom the client thinks it asks, or empty */
     bool loopback;            /* the peer is on this machine */
 };
 
@@ -110,6 +111,7 @@ struct net_config {
     uint32_t packet_bytes_max;          /* of a client; 16 MiB */
     uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 512 KiB */
     uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
+    uint32_t out_queues_bytes_max;      /* of all: one may have half of what is free; 128 MiB */
     uint32_t out_queue_bytes_hard_max;  /* so much more nevertheless: it is closed; 32 MiB */
     uint32_t websocket_frame_bytes_max; /* 16 MiB and a bit: one packet of the largest size */
     uint32_t http_header_bytes_max;     /* 8192 */
@@ -180,8 +182,7 @@ bool net_ready(const struct net *net);
 uint64_t net_now_ms(struct net *net);
 
 /* Carry out what a caller's own node_* calls put into the output, and everything that
- * follows from it. net_out gives the output to put it into. */
-struct node_out *net_out(struct net *net);
+ * follows from it. */
 void net_settle(struct net *net);
 
 /* Counters since the start and gauges of now. */

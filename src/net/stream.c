@@ -205,6 +205,8 @@ void stream_lost(struct stream *stream)
     meter_forget(stream);
     intake_finish(&stream->in);
     out_queue_finish(&stream->out);
+    net->waiting_bytes -= stream->counted_bytes;
+    stream->counted_bytes = 0;
     net->stats.connections--;
 }
 
@@ -232,11 +234,28 @@ void stream_close(struct stream *stream)
     stream_dirty(stream);
 }
 
+size_t stream_limit(const struct net *net)
+{
+    size_t free = net->waiting_bytes < net->config.out_queues_bytes_max
+                      ? net->config.out_queues_bytes_max - net->waiting_bytes
+                      : 0;
+
+    return free / 2 > net->config.out_queue_bytes_max ? free / 2 : net->config.out_queue_bytes_max;
+}
+
+/* Keep the sum of what waits true. */
+static void count_waiting(struct stream *stream)
+{
+    stream->net->waiting_bytes += stream->out.bytes - stream->counted_bytes;
+    stream->counted_bytes = stream->out.bytes;
+}
+
 void stream_relieve(struct stream *stream)
 {
     struct net *net = stream->net;
 
-    if (!stream->congested || stream->out.bytes > net->config.out_queue_bytes_max / 2)
+    count_waiting(stream);
+    if (!stream->congested || stream->out.bytes > stream_limit(net) / 2)
         return;
     struct congestion *change = vec_push(&net->congestions);
 

@@ -41,14 +41,15 @@ struct stream {
     const struct listener_config *limits;
     struct meter *meter; /* NULL: nothing was counted yet */
     const struct transport *transport;
-    conn_id id;          /* 0: the core does not know it any more */
-    uint8_t version;     /* enum mqtt_version; 0 until CONNECT */
-    bool paused : 1;     /* the core wants no more for now */
-    bool congested : 1;  /* the core was told */
-    bool throttled : 1;  /* reading waits: too many bytes a second */
-    bool closing : 1;    /* close when all is sent */
-    uint32_t packet_max; /* bytes of the next packet at most */
-    size_t told_bytes;   /* waiting when the core was told to hold back; 0: it was not */
+    conn_id id;           /* 0: the core does not know it any more */
+    uint8_t version;      /* enum mqtt_version; 0 until CONNECT */
+    bool paused : 1;      /* the core wants no more for now */
+    bool congested : 1;   /* the core was told */
+    bool throttled : 1;   /* reading waits: too many bytes a second */
+    bool closing : 1;     /* close when all is sent */
+    uint32_t packet_max;  /* bytes of the next packet at most */
+    size_t counted_bytes; /* of the out-queue, in the net's waiting_bytes */
+    size_t told_bytes;    /* waiting when the core was told to hold back; 0: it was not */
     struct list dirty;
     struct list closing_link;
     uint64_t closing_due_ms;
@@ -87,6 +88,11 @@ void stream_flush_all(struct net *net);
 
 /* Close after what was queued; aborts what takes longer than close_wait_ms. */
 void stream_close(struct stream *stream);
+
+/* Bytes that may wait for one connection before the core is told to hold back: half of what
+ * all may still have, so that one alone takes a burst and many share, and always at least
+ * out_queue_bytes_max. [Choudhury, Hahne: Dynamic Queue Length Thresholds, 1998] */
+size_t stream_limit(const struct net *net);
 
 /* The queue shrank: tell the core if it held back and need not any more. */
 void stream_relieve(struct stream *stream);

@@ -14,6 +14,7 @@
 enum {
     ROUNDS_MAX = 16, /* of flushing and what follows from it, before the loop runs on */
     COARSE_MS = 100, /* how exactly closings and handshakes meet their deadlines */
+    STOP_MS = 4000,  /* the end takes no longer, however long a closing may */
 };
 
 void turn_time(struct net *net)
@@ -95,7 +96,8 @@ void turn_shutdown(struct net *net)
         return;
     turn_time(net);
     net->phase = NET_STOPPING;
-    net->stop_due_ms = net->now_ms + net->config.close_wait_ms;
+    net->stop_due_ms =
+        net->now_ms + (net->config.close_wait_ms < STOP_MS ? net->config.close_wait_ms : STOP_MS);
     listener_close_all(net);
     door_close_all(net);
     node_shutdown(net->node, net->now_ms, net->now_us, &net->out);
@@ -169,8 +171,10 @@ void turn_timer(uv_timer_t *timer)
 
     net->timer_due_ms = UINT64_MAX;
     turn_time(net);
-    if (node_deadline(net->node) <= net->now_ms)
+    if (node_deadline(net->node) <= net->now_ms) {
+        core_set_wire_bytes(node_core(net->node), net->stats.bytes_in, net->stats.bytes_out);
         node_tick(net->node, net->now_ms, net->now_us, &net->out);
+    }
     meter_release(net);
     secure_read_on(net);
     stream_expire(net);

@@ -94,6 +94,23 @@ static bool comes_from_allowed_page(struct lws *wsi, const struct listener_confi
     return false;
 }
 
+/* Is one of the subprotocols offered, "chat, mqtt", ours? */
+static bool offers_mqtt(struct str offer)
+{
+    for (size_t at = 0; at < offer.len;) {
+        size_t end = str_find(offer, ',', at);
+        struct str one = str_slice(offer, at, end);
+        while (one.len > 0 && one.ptr[0] == ' ')
+            one = str_slice(one, 1, one.len);
+        while (one.len > 0 && one.ptr[one.len - 1] == ' ')
+            one.len--;
+        if (str_equal(one, STR("mqtt")) || str_equal(one, STR("mqttv3.1")))
+            return true;
+        at = end + 1;
+    }
+    return false;
+}
+
 int websocket_refusal(struct lws *wsi)
 {
     char path[64], protocols[256];
@@ -106,7 +123,7 @@ int websocket_refusal(struct lws *wsi)
         return 404;
     if (lws_hdr_copy(wsi, protocols, sizeof protocols, WSI_TOKEN_PROTOCOL) <= 0)
         return 400; /* [MQTT-6.0.0-3] */
-    if (!strstr(protocols, "mqtt"))
+    if (!offers_mqtt(str_from_c(protocols)))
         return 400;
     const struct visitor *visitor = web_visitor(wsi);
 

@@ -91,6 +91,7 @@ static void pass_forwards(struct node *node, uint64_t now_ms, struct node_out *o
 /* One step of the core, and what the mesh must know of it. */
 static void step_core(struct node *node, const struct core_event *event, struct node_out *out)
 {
+    core_set_remote_interest(node->core, mesh_has_interest(node->mesh));
     core_step(node->core, event, &out->core);
     if (out->core.interests.len)
         pass_interests(node, event->now_ms, out);

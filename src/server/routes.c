@@ -2,7 +2,10 @@
 #include "admin/admin.h"
 #include "base/err.h"
 #include "base/os.h"
+#include "config/address.h"
 #include "server/server_state.h"
+
+#include <stdio.h>
 
 static void answer_text(struct http_response *response, int status, const char *text)
 {
@@ -62,12 +65,32 @@ static struct admin_view view_of(struct server *server)
     };
 }
 
+/* Does the Host header name this machine? A page from elsewhere can point its own name at
+ * 127.0.0.1 and have the visitor's browser ask us, but then it asks for that name. */
+static bool host_is_loopback(struct str host)
+{
+    struct config_address address;
+    char text[64];
+    size_t end = host.len;
+
+    if (host.len == 0) /* no browser */
+        return true;
+    while (end > 0 && host.ptr[end - 1] >= '0' && host.ptr[end - 1] <= '9')
+        end--;
+    if (end > 0 && host.ptr[end - 1] == ':')
+        host = str_slice(host, 0, end - 1);
+    int len = snprintf(text, sizeof text, "%.*s:0", STR_ARG(host));
+    return len < (int)sizeof text &&
+           config_address_parse((struct str){ text, (size_t)len }, &address) == ERR_OK &&
+           address.kind == CONFIG_ADDRESS_IP && config_address_is_loopback(&address);
+}
+
 /* Until access control can tell people apart, only this machine may look in. */
 static void answer_json(struct server *server, const struct http_request *request,
                         struct http_response *response,
                         int (*write)(const struct admin_view *view, struct buf *out))
 {
-    if (!request->loopback) {
+    if (!request->loopback || !host_is_loopback(request->host)) {
         answer_text(response, 403, "answered to this machine only\n");
         return;
     }

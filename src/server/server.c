@@ -8,6 +8,7 @@
 #include "server/ports.h"
 #include "server/server_state.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,7 @@ static int make_net(struct server *server, struct buf *errors)
         .packet_bytes_max = from->core_limits.packet_bytes_max,
         .connect_bytes_max = from->limits.connect_bytes_max,
         .out_queue_bytes_max = from->limits.out_queue_bytes_max,
+        .out_queues_bytes_max = from->limits.out_queues_bytes_max,
         .out_queue_bytes_hard_max = from->limits.out_queue_bytes_hard_max,
         .websocket_frame_bytes_max = from->limits.websocket_frame_bytes_max,
         .http_header_bytes_max = from->limits.http_header_bytes_max,
@@ -171,16 +173,47 @@ static void on_signal(uv_signal_t *handle, int number)
     net_stop(server->net);
 }
 
+static const int signal_numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+
 static void watch_signals(struct server *server)
 {
-    static const int numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
-
     for (size_t i = 0; i < SERVER_SIGNALS; i++) {
         server->signals[i].data = server;
         uv_signal_init(net_loop(server->net), &server->signals[i]);
-        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
     }
     server->watching = true;
+}
+
+/* Watch no more. The loop gives a signal back its usual effect, which would end us with -15
+ * while we clean up: from here on another one is neither needed nor heard. */
+static void ignore_signals(struct server *server)
+{
+    sigset_t blocked, before;
+
+    if (!server->watching)
+        return;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < SERVER_SIGNALS; i++)
+        sigaddset(&blocked, signal_numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    for (size_t i = 0; i < SERVER_SIGNALS; i++) {
+        uv_close((uv_handle_t *)&server->signals[i], NULL);
+        signal(signal_numbers[i], SIG_IGN);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    server->watching = false;
+}
+
+/* Certificates that cannot be read are said here, beside what else is in the way. */
+static int check_files(const struct config *config, struct buf *errors)
+{
+    const char *path = config->mesh.ca_file;
+
+    if (!path[0] || access(path, R_OK) == 0)
+        return ERR_OK;
+    buf_printf(errors, "mesh.ca_file: %s: cannot be read: %s\n", path, strerror(errno));
+    return ERR_IO;
 }
 
 /* Build it all; what fails has a line in errors, or the error itself says it. */
@@ -192,10 +225,11 @@ static int build(struct server *server, struct buf *errors)
         err = make_lists(server);
     if (err)
         return err;
+    int files = check_files(&server->config, errors);
     err = identity_open(&server->identity, server->config.node.data, os_wall_ms(), errors);
-    if (err) {
+    if (err || files) {
         ports_probe(&server->config, errors);
-        return err;
+        return err ? err : files;
     }
     err = make_node(server);
     return err ? err : make_net(server, errors);
@@ -244,8 +278,7 @@ void server_free(struct server *server)
 {
     if (!server)
         return;
-    for (size_t i = 0; server->watching && i < SERVER_SIGNALS; i++)
-        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    ignore_signals(server);
     net_free(server->net);
     store_free(server->store);
     node_free(server->node);

@@ -25,6 +25,10 @@ START_TEST(the_table_and_the_core_agree_on_the_defaults)
     ck_assert_uint_eq(ours.retained_max, core.retained_max);
     ck_assert_uint_eq(ours.retained_bytes_max, core.retained_bytes_max);
     ck_assert_uint_eq(ours.sessions_max, core.sessions_max);
+    ck_assert_uint_eq(ours.sys_interval_s, core.sys_interval_s);
+    ck_assert_str_eq(ours.server_reference, "");
+    ck_assert_str_eq(ours.response_prefix, "");
+    ck_assert(!ours.queue_qos0 && !ours.check_payload_format && !ours.server_moved);
     config_finish(&config);
 }
 END_TEST

@@ -48,11 +48,21 @@ static void write_publish(struct buf *text, const struct mqtt_publish *publish)
             buf_printf(text, " expiry=%u", item.number);
         else if (item.prop == PROP_SUBSCRIPTION_IDENTIFIER)
             buf_printf(text, " sub=%u", item.number);
+        else if (item.prop == PROP_TOPIC_ALIAS)
+            buf_printf(text, " alias=%u", item.number);
         else if (item.prop == PROP_USER_PROPERTY)
             buf_printf(text, " %.*s=%.*s", STR_ARG(item.text), STR_ARG(item.value));
         else
             buf_printf(text, " prop%d", item.prop);
     }
+}
+
+static void write_auth(struct buf *text, const struct props *props)
+{
+    if (props_has(props, PROP_AUTHENTICATION_METHOD))
+        buf_printf(text, " %.*s", STR_ARG(props->authentication_method));
+    if (props_has(props, PROP_AUTHENTICATION_DATA))
+        buf_printf(text, " <%.*s>", STR_ARG(props->authentication_data));
 }
 
 static void write_connack(const struct talk *talk, struct buf *text,
@@ -69,6 +79,9 @@ static void write_connack(const struct talk *talk, struct buf *text,
         buf_printf(text, " keep_alive=%u", props->server_keep_alive);
     if (props_has(props, PROP_ASSIGNED_CLIENT_IDENTIFIER))
         buf_printf(text, " id=%.*s", STR_ARG(props->assigned_client_identifier));
+    write_auth(text, props);
+    if (props_has(props, PROP_RESPONSE_INFORMATION))
+        buf_printf(text, " answers=%.*s", STR_ARG(props->response_information));
     if (!(talk->show & TALK_CONNACK))
         return;
     if (props_has(props, PROP_RECEIVE_MAXIMUM))
@@ -102,8 +115,15 @@ static void write_packet(struct talk *talk, conn_id conn, const struct mqtt_pack
         buf_printf(text, " %u", packet->suback.packet_id);
         for (size_t i = 0; i < packet->suback.reasons.len; i++)
             buf_printf(text, " %02x", (uint8_t)packet->suback.reasons.ptr[i]);
+        if (props_has(&packet->suback.props, PROP_REASON_STRING))
+            buf_printf(text, " \"%.*s\"", STR_ARG(packet->suback.props.reason_string));
     } else if (packet->kind == MQTT_DISCONNECT) {
         buf_printf(text, " %02x", packet->disconnect.reason);
+        if (props_has(&packet->disconnect.props, PROP_SERVER_REFERENCE))
+            buf_printf(text, " see %.*s", STR_ARG(packet->disconnect.props.server_reference));
+    } else if (packet->kind == MQTT_AUTH) {
+        buf_printf(text, " %02x", packet->auth.reason);
+        write_auth(text, &packet->auth.props);
     }
     buf_printf(text, "\n");
 }
@@ -211,6 +231,15 @@ static void write_rest(struct talk *talk)
         talk->token = op->token;
         if (talk->show & TALK_STORES)
             write_store(text, op);
+    }
+    vec_each (&out->asks, ask) {
+        static const char *const stages[] = { "connect", "continue", "again" };
+        buf_printf(text, "%u ask %u %s", ask->conn, (unsigned)ask->ask, stages[ask->stage]);
+        const struct core_text *runs[] = { &ask->client_id, &ask->username, &ask->password,
+                                           &ask->method, &ask->data };
+        for (size_t i = 0; i < 5; i++)
+            buf_printf(text, " [%.*s]", (int)runs[i]->len, bytes + runs[i]->at);
+        buf_printf(text, "\n");
     }
     vec_each (&out->facts, fact) {
         if (talk->show & TALK_FACTS)
@@ -374,9 +403,21 @@ static void set_limits(struct props *props, const struct hello *hello)
         props->maximum_packet_size = hello->packet_max;
         props_mark(props, PROP_MAXIMUM_PACKET_SIZE);
     }
+    if (hello->alias_max) {
+        props->topic_alias_maximum = hello->alias_max;
+        props_mark(props, PROP_TOPIC_ALIAS_MAXIMUM);
+    }
     if (hello->method) {
         props->authentication_method = str_from_c(hello->method);
         props_mark(props, PROP_AUTHENTICATION_METHOD);
+    }
+    if (hello->auth_data) {
+        props->authentication_data = str_from_c(hello->auth_data);
+        props_mark(props, PROP_AUTHENTICATION_DATA);
+    }
+    if (hello->want_response) {
+        props->request_response_information = 1;
+        props_mark(props, PROP_REQUEST_RESPONSE_INFORMATION);
     }
     if (hello->no_problem_info) {
         props->request_problem_information = 0;
@@ -401,6 +442,10 @@ void talk_connect(struct talk *talk, conn_id conn, const char *id, struct hello 
     }
     if (hello.will_topic)
         set_will(connect, &hello);
+    if (hello.password) {
+        connect->has_password = true;
+        connect->password = str_from_c(hello.password);
+    }
     set_limits(&connect->props, &hello);
     talk_packet(talk, conn, &packet);
 }
@@ -486,6 +531,24 @@ void talk_goodbye(struct talk *talk, conn_id conn, uint8_t reason, int64_t expir
         props_mark(&packet.disconnect.props, PROP_SESSION_EXPIRY_INTERVAL);
     }
     talk_packet(talk, conn, &packet);
+}
+
+void talk_auth(struct talk *talk, conn_id conn, uint8_t reason, const char *method,
+               const char *data)
+{
+    struct mqtt_packet packet = { .kind = MQTT_AUTH, .auth.reason = reason };
+    struct props *props = &packet.auth.props;
+
+    props->authentication_method = str_from_c(method);
+    props_mark(props, PROP_AUTHENTICATION_METHOD);
+    props->authentication_data = str_from_c(data);
+    props_mark(props, PROP_AUTHENTICATION_DATA);
+    talk_packet(talk, conn, &packet);
+}
+
+void talk_answer(struct talk *talk, conn_id conn, struct core_answer answer)
+{
+    step(talk, (struct core_event){ .kind = CORE_ANSWER, .conn = conn, .answer = &answer });
 }
 
 void talk_remote(struct talk *talk, const char *topic, const char *payload, uint8_t qos,

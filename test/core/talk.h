@@ -60,10 +60,10 @@ struct hello {
     uint8_t will_qos;
     bool will_retain;
     uint32_t will_delay_s, will_expiry_s;
-    uint16_t keep_alive, receive_max;
+    uint16_t keep_alive, receive_max, alias_max;
     uint32_t packet_max;
-    const char *username, *method;
-    bool no_problem_info;
+    const char *username, *password, *method, *auth_data;
+    bool no_problem_info, want_response;
     int end; /* says nothing: lets the macro end its list */
 };
 void talk_connect(struct talk *talk, conn_id conn, const char *id, struct hello hello);
@@ -119,6 +119,13 @@ void talk_cut(struct talk *talk, conn_id conn);
 
 /* An event of the given kind without more to it. */
 void talk_event(struct talk *talk, conn_id conn, enum core_event_kind kind);
+
+/* AUTH with a method and data. */
+void talk_auth(struct talk *talk, conn_id conn, uint8_t reason, const char *method,
+               const char *data);
+
+/* Somebody answers a question. */
+void talk_answer(struct talk *talk, conn_id conn, struct core_answer answer);
 
 /* A message comes over the mesh. */
 void talk_remote(struct talk *talk, const char *topic, const char *payload, uint8_t qos,

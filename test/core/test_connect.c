@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* [MQTT-3.2.0-1] */
+/* [MQTT-3.2.0-1] [MQTT-3.1.4-5] [MQTT-3.2.0-2] */
 START_TEST(each_version_is_let_in_and_told_what_it_must_know)
 {
     struct talk *t = talk_new(NULL);
@@ -18,7 +18,7 @@ START_TEST(each_version_is_let_in_and_told_what_it_must_know)
     CONNECT(t, 3, "c");
     TALK_EXPECT(t, "1 CONNACK 00\n"
                    "2 CONNACK 00\n"
-                   "3 CONNACK 00 receive_max=1024 packet_max=16777216 alias_max=64 shared=0\n");
+                   "3 CONNACK 00 receive_max=1024 packet_max=16777216 alias_max=64 shared=1\n");
     talk_free(t);
 }
 END_TEST
@@ -225,7 +225,7 @@ START_TEST(a_keep_alive_that_is_too_long_is_shortened_where_the_client_can_be_to
 }
 END_TEST
 
-/* [MQTT-4.13.1-1] */
+/* [MQTT-4.13.1-1] [MQTT-3.1.4-1] */
 START_TEST(errors_are_answered_as_the_version_can)
 {
     struct talk *t = talk_new(NULL);

@@ -56,7 +56,8 @@ static void around_step(bool before)
 enum { CLIENTS = 6 };
 
 static const char *const topics[] = { "a", "a/b", "a/b/c", "b//c", "/", "$x/a" };
-static const char *const filters[] = { "#", "a/#", "+/b", "a/b", "+/+/c", "$x/+", "/", "b//+" };
+static const char *const filters[] = { "#",    "a/#", "+/b",  "a/b",          "+/+/c",
+                                       "$x/+", "/",   "b//+", "$share/g/a/#", "$share/h/#" };
 
 static void say_hello(struct talk *t, struct rand *rand, conn_id conn)
 {
@@ -66,6 +67,7 @@ static void say_hello(struct talk *t, struct rand *rand, conn_id conn)
                            .keep = rand_below(rand, 2),
                            .keep_alive = (uint16_t)rand_below(rand, 50),
                            .receive_max = (uint16_t)rand_below(rand, 4),
+                           .alias_max = (uint16_t)rand_below(rand, 3),
                            .packet_max = rand_below(rand, 4) ? 0 : 60,
                            .expiry_s = (uint32_t)rand_below(rand, 30) };
 
@@ -83,15 +85,17 @@ static void say_something(struct talk *t, struct rand *rand, conn_id conn)
 {
     static const enum mqtt_kind acks[] = { MQTT_PUBACK, MQTT_PUBREC, MQTT_PUBREL, MQTT_PUBCOMP };
     uint16_t id = (uint16_t)(1 + rand_below(rand, 6));
+    uint64_t filter;
 
     switch (rand_below(rand, 6)) {
     case 0:
-        SUBSCRIBE(t, conn, filters[rand_below(rand, 8)], .qos = (uint8_t)rand_below(rand, 3),
-                  .no_local = rand_below(rand, 2), .as_published = rand_below(rand, 2),
-                  .handling = (uint8_t)rand_below(rand, 3),
+        filter = rand_below(rand, 10);
+        SUBSCRIBE(t, conn, filters[filter], .qos = (uint8_t)rand_below(rand, 3),
+                  .no_local = filter < 8 && rand_below(rand, 2),
+                  .as_published = rand_below(rand, 2), .handling = (uint8_t)rand_below(rand, 3),
                   .sub_id = (uint32_t)rand_below(rand, 3));
         break;
-    case 1: talk_unsubscribe(t, conn, filters[rand_below(rand, 8)]); break;
+    case 1: talk_unsubscribe(t, conn, filters[rand_below(rand, 10)]); break;
     case 2:
         if (rand_below(rand, 9))
             talk_ack(t, conn, acks[rand_below(rand, 4)], id, 0);
@@ -109,6 +113,7 @@ static void say_something(struct talk *t, struct rand *rand, conn_id conn)
 static struct talk *converse(uint64_t seed, int turns)
 {
     struct talk *t = talk_new(&(struct core_config){ .queue_messages_max = 5,
+                                                     .queue_qos0 = seed % 2,
                                                      .inflight_max = 3,
                                                      .retained_max = 4,
                                                      .receive_max = 4,

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+/* [MQTT-4.5.0-1] [MQTT-3.3.2-3] */
 START_TEST(what_is_published_reaches_who_wants_it_once)
 {
     struct talk *t = talk_new(NULL);
@@ -252,7 +253,34 @@ START_TEST(the_counters_tell_what_went_through)
 }
 END_TEST
 
-UNIT_MAIN("core/publish", what_is_published_reaches_who_wants_it_once,
+START_TEST(a_publisher_is_told_when_nobody_has_subscribed_anywhere)
+{
+    struct talk *t = talk_new(NULL);
+
+    core_set_remote_interest(t->core, false);
+    CONNECT(t, 1, "a");
+    CONNECT(t, 2, "old", .version = MQTT_311);
+    CONNECT(t, 3, "away", .expiry_s = 9);
+    SUBSCRIBE(t, 3, "kept");
+    talk_cut(t, 3);
+    talk_forget(t);
+    PUBLISH(t, 1, "x", "m", .qos = 1, .id = 1);
+    PUBLISH(t, 2, "x", "m", .qos = 1, .id = 1);
+    PUBLISH(t, 1, "kept", "m", .qos = 1, .id = 1);
+    TALK_EXPECT(t, "1 PUBACK 1 10\n2 PUBACK 1\n1 PUBACK 1\n");
+    PUBLISH(t, 1, "x", "m", .qos = 2, .id = 2);
+    PUBLISH(t, 1, "x", "m", .qos = 2, .id = 2, .dup = true);
+    talk_ack(t, 1, MQTT_PUBREL, 2, 0);
+    TALK_EXPECT(t, "1 PUBREC 2 10\n1 PUBREC 2\n1 PUBCOMP 2\n");
+    core_set_remote_interest(t->core, true);
+    PUBLISH(t, 1, "x", "m", .qos = 1, .id = 3);
+    TALK_EXPECT(t, "1 PUBACK 3\n");
+    talk_free(t);
+}
+END_TEST
+
+UNIT_MAIN("core/publish", a_publisher_is_told_when_nobody_has_subscribed_anywhere,
+          what_is_published_reaches_who_wants_it_once,
           overlapping_subscriptions_give_one_copy_at_the_highest_qos,
           a_message_is_not_raised_above_its_own_qos, no_local_keeps_a_clients_own_messages_from_it,
           a_topic_alias_stands_for_its_topic_on_its_connection,

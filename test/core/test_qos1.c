@@ -3,7 +3,7 @@
 
 #include "talk.h"
 
-/* [MQTT-4.3.2-1] [MQTT-4.3.2-3] [MQTT-4.3.2-4] */
+/* [MQTT-4.3.2-1] [MQTT-4.3.2-3] [MQTT-4.3.2-4] [MQTT-3.3.4-1] [MQTT-4.3.2-2] */
 START_TEST(a_publish_is_acknowledged_and_a_delivery_waits_for_its_acknowledgement)
 {
     struct talk *t = talk_new(NULL);

@@ -5,7 +5,7 @@
 #include "base/rand.h"
 #include "talk.h"
 
-/* [MQTT-4.3.3-1] [MQTT-4.3.3-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11] */
+/* [MQTT-4.3.3-1] [MQTT-4.3.3-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-3.3.4-1] [MQTT-4.3.3-2] */
 START_TEST(both_halves_of_the_exchange_go_through)
 {
     struct talk *t = talk_new(NULL);
@@ -53,7 +53,7 @@ START_TEST(a_message_sent_twice_is_published_once)
 }
 END_TEST
 
-/* [MQTT-3.1.2-29] */
+/* [MQTT-3.1.2-29] [MQTT-3.7.2-1] */
 START_TEST(identifiers_nobody_knows_are_answered)
 {
     struct talk *t = talk_new(NULL);
@@ -107,7 +107,7 @@ START_TEST(a_pubcomp_before_its_pubrec_is_a_protocol_error)
 }
 END_TEST
 
-/* [MQTT-4.4.0-1] [MQTT-3.3.1-1] */
+/* [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.3.3-3] [MQTT-4.3.3-5] */
 START_TEST(what_was_in_flight_is_sent_again_in_order_before_what_waits)
 {
     struct talk *t = talk_new(NULL);

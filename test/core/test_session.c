@@ -4,6 +4,7 @@
 #include "talk.h"
 
 /* [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
+/* [MQTT-3.1.3-2] [MQTT-3.1.4-4] */
 START_TEST(a_kept_session_keeps_subscriptions_and_messages)
 {
     struct talk *t = talk_new(NULL);

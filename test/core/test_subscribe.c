@@ -3,12 +3,12 @@
 
 #include "talk.h"
 
-/* [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-2] */
+/* [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-2] [MQTT-2.2.1-6] [MQTT-3.2.2-10] */
 START_TEST(each_entry_has_its_reason)
 {
     struct talk *t = talk_new(NULL);
     struct mqtt_packet packet = { .kind = MQTT_SUBSCRIBE };
-    static const char *const filters[] = { "a", "b/#/c", "$share/g/a", "$mesh/#", "$SYS/#", "+" };
+    static const char *const filters[] = { "a", "b/#/c", "$share/g/a", "$mesh/#", "$SYS/x", "+" };
     struct buf list = { 0 };
 
     for (uint8_t i = 0; i < 6; i++)
@@ -22,7 +22,8 @@ START_TEST(each_entry_has_its_reason)
     talk_forget(t);
     talk_packet(t, 1, &packet);
     talk_packet(t, 2, &packet); /* [MQTT-3.8.4-5] */
-    TALK_EXPECT(t, "1 SUBACK 77 00 8f 9e 87 01 02\n2 SUBACK 77 00 80 80 80 01 02\n");
+    TALK_EXPECT(t, "1 SUBACK 77 00 8f 02 87 01 02 \"topic filter invalid\"\n"
+                   "2 SUBACK 77 00 80 02 80 01 02\n");
     buf_finish(&list);
     talk_free(t);
 }
@@ -57,6 +58,7 @@ START_TEST(a_subscription_again_replaces_the_first)
 END_TEST
 
 /* [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-6] [MQTT-3.11.3-1] */
+/* [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.11.3-2] */
 START_TEST(who_unsubscribes_gets_nothing_more)
 {
     struct talk *t = talk_new(NULL);
@@ -89,7 +91,7 @@ START_TEST(the_number_of_subscriptions_is_limited_per_session)
     SUBSCRIBE(t, 1, "x", .qos = 1);
     talk_unsubscribe(t, 1, "y");
     SUBSCRIBE(t, 1, "z", .qos = 2);
-    TALK_EXPECT(t, "1 CONNACK 00\n1 SUBACK 1 00\n1 SUBACK 1 00\n1 SUBACK 1 97\n1 SUBACK 1 01\n"
+    TALK_EXPECT(t, "1 CONNACK 00\n1 SUBACK 1 00\n1 SUBACK 1 00\n1 SUBACK 1 97 \"quota exceeded\"\n1 SUBACK 1 01\n"
                    "1 UNSUBACK 1 00\n1 SUBACK 1 02\n");
     talk_free(t);
 }

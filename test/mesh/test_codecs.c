@@ -180,9 +180,9 @@ END_TEST
 
 START_TEST(a_snapshot_with_an_invalid_filter_is_refused)
 {
-    const char *const filters[] = { "a/#/b", "a+", "" };
+    const char *const filters[] = { "a/#/b", "a+", "", "a/\xc3", "\xed\xa0\x80" };
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 5; i++) {
         struct buf bytes = { 0 }, text = { 0 };
         struct interest_head head = { .chunks = 1, .adds = 1 };
         struct interest interest = { str_from_c(filters[i]), 0, false };
@@ -192,6 +192,35 @@ START_TEST(a_snapshot_with_an_invalid_filter_is_refused)
         buf_finish(&bytes);
         buf_finish(&text);
     }
+}
+END_TEST
+
+START_TEST(destinations_that_are_named_twice_are_refused)
+{
+    static struct lsdb_node nodes[3];
+    struct hop hops[4];
+    struct frame frame = { .type = FRAME_DATA, .ttl = 1, .origin = 1 };
+    struct frame_dests dests;
+    uint8_t bytes[200], *end;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        nodes[i].id = id_of((uint8_t)i);
+        nodes[i].sid = 9 - i;
+        nodes[i].sid_lost = true;
+        hops[i] = (struct hop){ 1, nodes[i].sid, &nodes[i] };
+    }
+    hops[3] = hops[2];
+    end = frame_put_head(bytes, &frame, hops, 3);
+    struct str body = { (char *)bytes + 1, (size_t)(end - bytes - 1) };
+    ck_assert_int_eq(frame_decode(FRAME_DATA, body, &frame, &dests), ERR_OK);
+    end = frame_put_head(bytes, &frame, hops, 4);
+    body.len = (size_t)(end - bytes - 1);
+    ck_assert_int_eq(frame_decode(FRAME_DATA, body, &frame, &dests), ERR_MALFORMED);
+    frame_order_hops(hops, 2);
+    ck_assert_ptr_eq(hops[0].node, &nodes[0]);
+    nodes[0].sid_lost = nodes[1].sid_lost = false;
+    frame_order_hops(hops, 2);
+    ck_assert_ptr_eq(hops[0].node, &nodes[1]);
 }
 END_TEST
 
@@ -349,6 +378,7 @@ UNIT_MAIN("mesh/codecs", a_topology_record_reads_back_as_written,
           an_unknown_extension_of_a_record_is_kept_and_a_needed_one_refused,
           neighbours_must_be_in_order_and_cost_something, a_hello_reads_back_as_written,
           a_change_of_interest_reads_back_as_written, a_snapshot_with_an_invalid_filter_is_refused,
+          destinations_that_are_named_twice_are_refused,
           destinations_read_back_as_one_as_a_list_and_as_ids,
           a_message_survives_its_frame_and_no_cut_of_it_is_read_beyond,
           pieces_in_any_order_become_the_whole, pieces_are_bounded_in_number_bytes_and_time)

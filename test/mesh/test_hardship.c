@@ -3,6 +3,7 @@
 #include "unit.h"
 #include "world.h"
 
+#include "mesh/interest_codec.h"
 #include "mqtt/message.h"
 
 #include <stdio.h>
@@ -88,6 +89,63 @@ START_TEST(interest_beyond_the_limit_is_refused_and_the_link_gets_full)
 }
 END_TEST
 
+START_TEST(at_the_limit_of_filters_a_wish_can_still_change)
+{
+    struct world *world = world_new(2, small_a);
+    struct mesh_event event = { .kind = MESH_INTEREST };
+    struct str got;
+    uint8_t qos;
+    size_t cursor = 0;
+    char filter[16];
+
+    world_join(world, A, B);
+    for (int i = 0; i < 11; i++) {
+        snprintf(filter, sizeof filter, "t/%c", 'a' + i);
+        world_subscribe(world, A, filter);
+    }
+    ck_assert_ptr_nonnull(strstr(world->nodes[A].facts, "too many filters"));
+    event.interest.filter = STR("t/a");
+    event.interest.qos = 2;
+    event.interest.wanted = true;
+    world_event(world, A, event);
+    world_run(world, 100);
+    ck_assert(
+        mesh_next_filter(world->nodes[B].mesh, &world->nodes[A].config.id, &cursor, &got, &qos));
+    ck_assert_int_eq(qos, 2);
+    world_free(world);
+}
+END_TEST
+
+START_TEST(a_broker_whose_own_interest_runs_ahead_of_it_leaves_after_three_fights)
+{
+    struct world *world = world_new(2, NULL);
+    int link = world_join(world, A, B);
+    struct mesh_node_view self;
+
+    world_run(world, 50);
+    for (int i = 0; i < 4; i++) {
+        struct buf notice = { 0 };
+        ck_assert_ptr_null(strstr(world->nodes[A].facts, "leaves the mesh"));
+        ck_assert(world_view(world, A, A, &self));
+        struct interest_head head = { .id = self.id,
+                                      .inc = self.inc,
+                                      .iver = self.iver + 1,
+                                      .prev = self.iver + 1,
+                                      .flags = IDELTA_NOTICE };
+        buf_append_u8(&notice, 0); /* the length */
+        buf_append_u8(&notice, 0x0B);
+        idelta_put_head(&notice, &head);
+        notice.data[0] = (uint8_t)(notice.len - 1);
+        world_inject(world, link, 0, notice.data, notice.len);
+        buf_finish(&notice);
+        world_run(world, 1500);
+    }
+    ck_assert_ptr_nonnull(strstr(world->nodes[A].facts, "leaves the mesh"));
+    ck_assert_int_eq(world_link_state(world, link, 0), LINK_DOWN);
+    world_free(world);
+}
+END_TEST
+
 /* A link's queue of a megabyte. */
 static void narrow(int node, struct mesh_config *config)
 {
@@ -156,5 +214,7 @@ END_TEST
 UNIT_MAIN("mesh/hardship", a_duplicate_stays_when_the_better_link_dies_before_it_drains,
           a_broker_that_has_no_room_for_one_more_still_gets_its_links_full,
           interest_beyond_the_limit_is_refused_and_the_link_gets_full,
+          at_the_limit_of_filters_a_wish_can_still_change,
+          a_broker_whose_own_interest_runs_ahead_of_it_leaves_after_three_fights,
           a_large_message_goes_in_whole_or_not_at_all,
           a_message_of_the_largest_packet_crosses_an_idle_link)

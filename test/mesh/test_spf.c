@@ -32,9 +32,12 @@ static void add_edge(struct lsdb *lsdb, uint32_t from, uint32_t to, uint16_t cos
     struct lsdb_node *node = lsdb_at(lsdb, from);
 
     node->edges = realloc(node->edges, (node->edge_count + 1) * sizeof node->edges[0]);
-    node->edges[node->edge_count++] =
+    uint32_t at = node->edge_count++;
+    for (; at > 0 && node_id_compare(&node->edges[at - 1].id, &lsdb_at(lsdb, to)->id) > 0; at--)
+        node->edges[at] = node->edges[at - 1];
+    node->edges[at] =
         (struct lsdb_edge){ .id = lsdb_at(lsdb, to)->id, .node = NODE_NONE, .cost = cost };
-    lsdb->edges_open = true;
+    node->edges_open = true;
 }
 
 static void fill(struct lsdb *lsdb, uint32_t count)

@@ -86,7 +86,12 @@ void world_event(struct world *world, int node, struct mesh_event event)
 
     event.now_ms = world->now_ms;
     event.now_us = world->now_ms * 1000;
+    if (world->around)
+        world->around(true);
     mesh_step(world->nodes[node].mesh, &event, &out);
+    if (world->around)
+        world->around(false);
+    world->failed |= out.failed;
     for (size_t i = 0; i < out.facts.len; i++) {
         const struct mesh_fact *fact = &out.facts.at[i];
         char name[128];

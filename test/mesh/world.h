@@ -41,6 +41,8 @@ struct world_node {
 };
 
 struct world {
+    void (*around)(bool before); /* called around each step, or NULL */
+    bool failed;                 /* some step ran out of memory */
     uint64_t now_ms;
     int count;
     struct world_node nodes[WORLD_NODES];

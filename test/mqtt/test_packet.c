@@ -21,6 +21,7 @@ static int decode_copy(const void *bytes, size_t len, enum mqtt_version version,
     return err ? err : mqtt_decode(&frame, version, ret_packet);
 }
 
+/* [MQTT-2.2.1-2] [MQTT-2.2.1-6] [MQTT-3.2.2-1] [MQTT-3.3.2-1] */
 START_TEST(every_kind_in_every_version_is_written_as_the_sample_says)
 {
     struct buf want = { 0 }, have = { 0 };
@@ -39,6 +40,7 @@ START_TEST(every_kind_in_every_version_is_written_as_the_sample_says)
 }
 END_TEST
 
+/* [MQTT-3.1.3-1] */
 START_TEST(every_sample_decodes_to_what_it_was_written_from)
 {
     struct buf want = { 0 }, have = { 0 };
@@ -111,6 +113,7 @@ static bool may_end(const struct mqtt_packet *p, enum mqtt_version version, size
     return false;
 }
 
+/* [MQTT-3.1.2-9] [MQTT-3.1.3-3] */
 START_TEST(every_prefix_of_a_body_is_refused_but_where_it_may_end)
 {
     struct buf body = { 0 }, cut = { 0 };
@@ -170,7 +173,7 @@ START_TEST(a_byte_too_many_is_refused)
 }
 END_TEST
 
-/* [MQTT-2.1.3-1] [MQTT311-2.2.2-2] */
+/* [MQTT-2.1.3-1] [MQTT311-2.2.2-2] [MQTT-3.15.1-1] */
 START_TEST(reserved_flags_of_the_first_byte_are_refused)
 {
     struct buf bytes = { 0 };

@@ -227,6 +227,7 @@ START_TEST(versions_before_5_have_no_properties)
 }
 END_TEST
 
+/* [MQTT-2.2.2-1] */
 START_TEST(no_set_is_an_empty_set)
 {
     struct buf out = { 0 };

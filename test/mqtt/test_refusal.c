@@ -41,6 +41,7 @@ static void refuse(const struct refusal *all, size_t count)
 /* Tables to be read. */
 /* clang-format off */
 
+/* [MQTT-4.7.0-1] [MQTT-3.1.4-1] */
 START_TEST(a_connect_that_breaks_a_rule_is_refused)
 {
     static const struct refusal all[] = {
@@ -77,6 +78,7 @@ START_TEST(a_connect_that_breaks_a_rule_is_refused)
 }
 END_TEST
 
+/* [MQTT-1.5.7-1] [MQTT-4.7.3-2] */
 START_TEST(text_that_is_not_utf8_is_refused_wherever_it_stands)
 {
     /* [MQTT-1.5.4-1] [MQTT-1.5.4-2] */
@@ -96,7 +98,8 @@ START_TEST(text_that_is_not_utf8_is_refused_wherever_it_stands)
         { "filter", MQTT_5, 0x82, "0001 [] {'a' FF} 00", ERR_MALFORMED },
         { "second filter", MQTT_311, 0x82, "0001 {'a'} 00 {C1BF} 00", ERR_MALFORMED },
         { "filter", MQTT_311, 0xA2, "0001 {'a' 00}", ERR_MALFORMED },
-        { "property", MQTT_5, 0x30, "{'a'} [03{FF}]", ERR_MALFORMED },
+        { "MQTT-3.3.2-19", MQTT_5, 0x30, "{'a'} [03{FF}]", ERR_MALFORMED },
+        { "MQTT-3.3.2-13", MQTT_5, 0x30, "{'a'} [08{FF}]", ERR_MALFORMED },
         { "name of a pair", MQTT_5, 0x30, "{'a'} [26{FF}{'v'}]", ERR_MALFORMED },
         { "value of a pair", MQTT_5, 0x30, "{'a'} [26{'k'}{00}]", ERR_MALFORMED },
         { "reason string", MQTT_5, 0xE0, "00 [1F{C0}]", ERR_MALFORMED },
@@ -106,6 +109,7 @@ START_TEST(text_that_is_not_utf8_is_refused_wherever_it_stands)
 }
 END_TEST
 
+/* [MQTT-4.7.0-1] */
 START_TEST(a_publish_that_breaks_a_rule_is_refused)
 {
     static const struct refusal all[] = {

@@ -27,7 +27,7 @@ START_TEST(what_is_retained_arrives_even_if_it_is_more_than_may_wait)
     struct rig rig;
 
     rig_init(&rig);
-    rig.config.out_queue_bytes_max = 10000;
+    rig.config.out_queue_bytes_max = rig.config.out_queues_bytes_max = 10000;
     rig.config.out_queue_bytes_hard_max = 20000;
     rig_start(&rig);
     int a = rig_connect(rig_port(&rig, 0));
@@ -57,7 +57,7 @@ START_TEST(who_asks_without_end_and_never_reads_is_closed)
     for (size_t i = 0; i < sizeof pings; i += 2)
         pings[i] = (char)0xc0;
     rig_init(&rig);
-    rig.config.out_queue_bytes_max = 10000;
+    rig.config.out_queue_bytes_max = rig.config.out_queues_bytes_max = 10000;
     rig.config.out_queue_bytes_hard_max = 20000;
     rig_start(&rig);
     int a = rig_connect(rig_port(&rig, 0)), small = 4096;

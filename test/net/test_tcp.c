@@ -158,6 +158,7 @@ START_TEST(a_slow_reader_does_not_make_the_broker_grow_without_end)
     int small = 4096;
 
     rig_init(&rig);
+    rig.config.out_queues_bytes_max = 12 * 1024 * 1024;
     rig_start(&rig);
     int slow = rig_connect(rig_port(&rig, 0)), fast = rig_connect(rig_port(&rig, 0));
 
@@ -174,7 +175,8 @@ START_TEST(a_slow_reader_does_not_make_the_broker_grow_without_end)
     }
     rig_say(&rig, fast, "\xc0\x00");
     rig_hear(&rig, fast, "\xd0\x00");
-    ck_assert_uint_gt(most, 100 * 1024);
+    /* Alone it may have half of what it leaves free: a third. */
+    ck_assert_uint_gt(most, 2 * 1024 * 1024);
     ck_assert_uint_lt(most, 6 * 1024 * 1024);
     close(slow);
     close(fast);

@@ -33,6 +33,7 @@ static struct mesh *make_mesh(struct sim *sim, struct sim_node *node, uint32_t i
         .handshake_ms = 3000,
         .dial_backoff_ms = 100,
         .dial_backoff_max_ms = 1000,
+        .links_max = 2048, /* a star of a thousand */
         .link_queue_bytes_max = SIM_QUEUE_MAX,
     };
 
@@ -156,7 +157,7 @@ void sim_node_step(struct sim *sim, uint32_t index, struct mesh_event *event)
         carry_out(sim, index, action);
     arrange(sim, index, event->kind);
     sim_check_step(sim, index);
-    if (sim->steps % VIEWS_EVERY == 0)
+    if (sim->steps % (VIEWS_EVERY + sim->nodes.len * sim->nodes.len / 64) == 0)
         sim_check_views(sim, index);
 }
 

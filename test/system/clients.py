@@ -161,8 +161,10 @@ class Printer:
                            f"{text!r} from {self.process.args}")
 
     def close(self):
+        """Stop it and read what it says to that, a sanitizer's report included."""
         self.process.terminate()
         self.process.wait(10)
+        self.reader.join(10)
 
     def __enter__(self):
         return self

@@ -54,11 +54,28 @@ def test_sigterm_tells_clients_and_ends_with_nought_within_five_seconds(mesh):
 
 
 def test_sigterm_does_not_wait_for_a_client_that_does_not_read(mesh, topic):
-    broker = mesh.start("patient")
+    """However much waits for it, and however long it may take on other days."""
+    broker = mesh.start("patient", args=["--set", "limits.close_wait_ms=60s"])
+    with socket.create_connection(("127.0.0.1", broker.mqtt_port), 10) as client, \
+            Client(broker) as other:
+        client.sendall(CONNECT_5)
+        client.recv(1024)
+        client.sendall(bytes.fromhex("8207 0001 00 0001 23 00"))
+        client.recv(1024)
+        for _ in range(100):
+            other.publish(topic, bytes(100000), 1)
+        assert broker.stop(6) == 0
+
+
+def test_signals_that_come_while_it_ends_change_nothing(mesh):
+    broker = mesh.start("hurried")
     with socket.create_connection(("127.0.0.1", broker.mqtt_port), 10) as client:
         client.sendall(CONNECT_5)
         client.recv(1024)
-        assert broker.stop(5) == 0
+        while broker.process.poll() is None:
+            for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                broker.process.send_signal(each)
+        assert broker.process.returncode == 0
 
 
 def test_a_port_in_use_is_said_and_ends_with_two():
@@ -71,6 +88,17 @@ def test_a_port_in_use_is_said_and_ends_with_two():
     for port in ports:
         assert str(port) in done.stderr, "every problem at once"
     assert "in use" in done.stderr
+
+
+def test_files_and_ports_that_cannot_be_had_are_said_together():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = plexusd("--mqtt", f"127.0.0.1:{port}", "--web", "127.0.0.1:0", "--data",
+                       "/proc/none", "--set", "mesh.ca_file=/nowhere/ca.pem")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    for words in (str(port), "/proc/none", "/nowhere/ca.pem"):
+        assert [words in line for line in lines].count(True) == 1, done.stderr
 
 
 def test_unknown_keys_are_refused_with_the_nearest_known_one(tmp_path):
@@ -146,6 +174,19 @@ def test_the_web_port_answers_health_and_shows_a_page(one):
     with pytest.raises(urllib.error.HTTPError) as refused:
         get(one, "/no/such/path")
     assert refused.value.code == 404
+
+
+@pytest.mark.parametrize("host, status", [
+    ("127.0.0.1", 200), ("localhost:8080", 200), ("[::1]:8080", 200), ("127.0.0.1:1", 200),
+    ("plexus.example", 403), ("127.0.0.1.plexus.example:8080", 403), ("8080", 403),
+    ("[::2]", 403), ("x" * 300, 403)])
+def test_the_api_answers_only_who_asks_for_this_machine_by_name(one, host, status):
+    asked = urllib.request.Request(one.web_url + "/api/v1/status", headers={"Host": host})
+    try:
+        got = urllib.request.urlopen(asked, timeout=10).status
+    except urllib.error.HTTPError as refused:
+        got = refused.code
+    assert got == status
 
 
 def test_health_is_a_mode_of_the_binary(one, mesh):
