@@ -256,19 +256,13 @@ void secure_poll(uv_poll_t *poll, int status, int events)
 
 void secure_read_on(struct net *net)
 {
-    struct list batch, *node;
+    size_t count = 0;
 
-    if (list_empty(&net->unread))
-        return;
+    list_each (&net->unread, each)
+        count++;
     /* Those that come again meanwhile wait for the next turn. */
-    list_init(&batch);
-    list_push_back(&net->unread, &batch);
-    while ((node = net->unread.next) != &batch) {
-        list_remove(node);
-        struct secure *secure = list_entry(node, struct secure, unread);
-        on_readable(secure);
-    }
-    list_remove(&batch);
+    for (; count > 0 && !list_empty(&net->unread); count--)
+        on_readable(list_entry(list_pop_front(&net->unread), struct secure, unread));
 }
 
 void secure_accept(struct net *net, const struct arrival *arrival)

@@ -77,23 +77,6 @@ static int refuse(struct lws *wsi, enum lws_close_status status)
     return -1;
 }
 
-/* Is one of the subprotocols offered, "chat, mqtt", ours? */
-static bool offers_mqtt(struct str offer)
-{
-    for (size_t at = 0; at < offer.len;) {
-        size_t end = str_find(offer, ',', at);
-        struct str one = str_slice(offer, at, end);
-        while (one.len > 0 && one.ptr[0] == ' ')
-            one = str_slice(one, 1, one.len);
-        while (one.len > 0 && one.ptr[one.len - 1] == ' ')
-            one.len--;
-        if (str_equal(one, STR("mqtt")) || str_equal(one, STR("mqttv3.1")))
-            return true;
-        at = end + 1;
-    }
-    return false;
-}
-
 /* A browser says which page its script is of; whoever says nothing is no browser.
  * [RFC6455 10.2] */
 static bool comes_from_allowed_page(struct lws *wsi, const struct listener_config *config)
@@ -107,6 +90,23 @@ static bool comes_from_allowed_page(struct lws *wsi, const struct listener_confi
     for (size_t i = 0; i < config->origin_count; i++) {
         if (strcasecmp(config->origins[i], origin) == 0)
             return true;
+    }
+    return false;
+}
+
+/* Is one of the subprotocols offered, "chat, mqtt", ours? */
+static bool offers_mqtt(struct str offer)
+{
+    for (size_t at = 0; at < offer.len;) {
+        size_t end = str_find(offer, ',', at);
+        struct str one = str_slice(offer, at, end);
+        while (one.len > 0 && one.ptr[0] == ' ')
+            one = str_slice(one, 1, one.len);
+        while (one.len > 0 && one.ptr[one.len - 1] == ' ')
+            one.len--;
+        if (str_equal(one, STR("mqtt")) || str_equal(one, STR("mqttv3.1")))
+            return true;
+        at = end + 1;
     }
     return false;
 }

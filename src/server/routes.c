@@ -3,6 +3,7 @@
 #include "admin/admin.h"
 #include "base/err.h"
 #include "base/os.h"
+#include "config/address.h"
 #include "server/server_state.h"
 
 #include <stdio.h>
@@ -82,7 +83,7 @@ static bool host_is_loopback(struct str host)
     int len = snprintf(text, sizeof text, "%.*s:0", STR_ARG(host));
     return len < (int)sizeof text &&
            config_address_parse((struct str){ text, (size_t)len }, &address) == ERR_OK &&
-           config_address_is_loopback(&address);
+           address.kind == CONFIG_ADDRESS_IP && config_address_is_loopback(&address);
 }
 
 /* Until access control can tell people apart, only this machine may look in. */
