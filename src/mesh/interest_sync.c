@@ -118,7 +118,10 @@ void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *se
 
 void interest_watch(struct mesh *mesh, struct lsdb_node *node)
 {
-    if (!interest_is_former(node)) {
+    /* Beyond the record: its own is on its way, or it was a life that nobody remembers. */
+    bool beyond = node->tseq && node->set && node->iinc > node->inc;
+
+    if (!interest_is_former(node) && !beyond) {
         node->set_expires_ms = UINT64_MAX;
     } else if (!node->set) {
         node->iinc = node->inc;
