@@ -174,8 +174,10 @@ static int on_request(struct lws *wsi, struct http_exchange *exchange, const cha
     copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, &exchange->authorization);
     copy_header(wsi, WSI_TOKEN_HOST, &exchange->host);
     if (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
-        strtoull(length, NULL, 10) > 0)
-        return 0; /* the body comes first */
+        strtoull(length, NULL, 10) > 0) {
+        exchange->awaits_body = true;
+        return 0;
+    }
     return respond(wsi, exchange);
 }
 
@@ -185,6 +187,15 @@ static int on_body(struct lws *wsi, struct http_exchange *exchange, const void *
         return -1;
     buf_append(&exchange->body, in, len);
     return exchange->body.failed ? -1 : 0;
+}
+
+/* The library says this of a POST without a body too, which has its answer already. */
+static int on_body_end(struct lws *wsi, struct http_exchange *exchange)
+{
+    if (!exchange->awaits_body)
+        return 0;
+    exchange->awaits_body = false;
+    return respond(wsi, exchange);
 }
 
 /* An upgrade is refused here, where it can still be said why. */
@@ -210,7 +221,7 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     if (reason == LWS_CALLBACK_HTTP_BODY)
         return on_body(wsi, user, in, len);
     if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION)
-        return respond(wsi, user);
+        return on_body_end(wsi, user);
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
         return send_body(wsi, user);
     if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)

@@ -17,7 +17,8 @@ struct http_exchange {
     struct http_response response;
     size_t sent; /* of the response's body */
     const char *method;
-    bool head; /* the answer has no body */
+    bool head;        /* the answer has no body */
+    bool awaits_body; /* the request's, before it is answered */
 };
 
 /* What libwebsockets calls for requests, and for upgrades before they happen. */

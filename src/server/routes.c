@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/address.h"
 #include "admin/admin.h"
 #include "base/err.h"
 #include "base/os.h"

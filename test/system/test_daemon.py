@@ -189,6 +189,18 @@ def test_the_api_answers_only_who_asks_for_this_machine_by_name(one, host, statu
     assert got == status
 
 
+@pytest.mark.parametrize("length", ["Content-Length: 0\r\n", "Content-Length: 3\r\n"])
+def test_a_request_is_answered_once_whatever_its_body(one, length):
+    body = "abc" if "3" in length else ""
+    with socket.create_connection(("127.0.0.1", one.web_port), 10) as client:
+        client.sendall(f"POST /healthz HTTP/1.1\r\nHost: x\r\n{length}\r\n{body}"
+                       "GET /no/such/path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        data = b""
+        while chunk := client.recv(1024):
+            data += chunk
+    assert re.findall(rb"HTTP/1.1 (\d+)", data) == [b"405", b"404"], data
+
+
 def test_health_is_a_mode_of_the_binary(one, mesh):
     assert plexusd("--health", one.web_url).returncode == 0
     gone = mesh.start("gone")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a broker with tight limits tells its clients, and what it does at the limit."""
+import socket
+
 import pytest
 
 import brokers
@@ -10,7 +12,9 @@ LIMITS = {
     "limits.keep_alive_max_s": 1, "limits.connect_timeout_ms": 500, "limits.receive_max": 3,
     "limits.packet_bytes_max": 2000, "limits.inflight_max": 2, "session.expiry_max_s": 100,
     "session.queue_messages_max": 5, "session.subscriptions_max": 4, "retained.messages_max": 3,
-    "session.count_max": 40,
+    "session.count_max": 40, "limits.http_header_bytes_max": 2048,
+    "limits.http_body_bytes_max": 1024, "limits.websocket_frame_bytes_max": 131072,
+    "mesh.links_max": 1,
 }
 
 
@@ -112,7 +116,7 @@ def test_what_cannot_be_retained_is_told_to_who_can_be_told(raw, name):
     """[MQTT5 3.4.2.1]"""
     client, old = raw(V5, ""), raw(V311, "")
     codes = [client.publish(f"{name}/{n}", "x", 1, retain=True) for n in range(5)]
-    assert codes == [0, 0, 0, 0x97, 0x97]
+    assert codes == [0x10, 0x10, 0x10, 0x97, 0x97]  # kept, though nobody listens
     assert old.publish(f"{name}/9", "x", 1, retain=True) == 0
     old.subscribe(name + "/#")
     assert len(old.messages()) == 3
@@ -138,3 +142,40 @@ def test_one_session_too_many_is_refused(raw, name, version):
         client.send(m.disconnect())
         client.until_closed()
     assert raw(version, "").until_ping() == []
+
+
+def test_a_websocket_frame_over_the_limit_closes(raw, broker, name):
+    """RFC 6455 7.4.1: 1009, too big."""
+    web = Web(broker)
+    client = raw(V5, "", transport=web)
+    rest = b"x" * (1024 - len(m.publish(V5, name, b"x" * 200)) + 200)
+    frame = m.publish(V5, name, rest) * 128
+    assert len(frame) == 131072
+    client.send(frame)
+    assert client.until_ping() == []
+    client.send(frame + b"\xc0\0")
+    assert client.until_closed() == [] and web.closed_with == 1009
+
+
+@pytest.mark.parametrize("head, body, taken", [
+    (1500, 0, True), (2100, 0, False), (100, 1024, True), (100, 1025, False)])
+def test_an_http_request_over_the_limits_is_not_answered(broker, head, body, taken):
+    with socket.create_connection(("127.0.0.1", broker.web_port), brokers.PATIENCE_S) as client:
+        client.sendall(f"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: {body}\r\n"
+                       f"Authorization: {'a' * head}\r\n\r\n".encode() + b"b" * body)
+        try:
+            answer = client.recv(100)
+        except ConnectionResetError:
+            answer = b""
+        assert answer.startswith(b"HTTP/1.1 405" if taken else b"") and bool(answer) == taken
+
+
+def test_one_link_too_many_is_refused_and_told(broker):
+    started = brokers.Brokers()
+    try:
+        started.start("first", [broker])
+        second = started.start("second", [broker])
+        brokers.wait_until(lambda: second.mesh()["links"][0]["reason"].endswith("too many links"),
+                           "the reason")
+    finally:
+        started.stop()
