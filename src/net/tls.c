@@ -255,6 +255,7 @@ void tls_lend(struct tls *tls, SSL_CTX *shell)
 
     configure(tls, shell, &errors); /* nothing in it can fail that did not before */
     buf_finish(&errors);
+    SSL_CTX_set_read_ahead(shell, 0); /* its owner may not look for bytes that lie in OpenSSL */
     SSL_CTX_set_client_hello_cb(shell, on_hello, tls);
 }
 

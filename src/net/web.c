@@ -151,11 +151,12 @@ struct web *web_new(struct net *net)
         free(web);
         return NULL;
     }
-    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+    /* Where a request names a host that none is called, libwebsockets goes on with the first
+     * of the same port number: those with TLS have another, and stay among themselves. */
+    info.port = CONTEXT_PORT_NO_LISTEN;
     info.vhost_name = "web";
     info.http_proxy_address = ""; /* not what the environment says */
     web->server = lws_create_vhost(web->context, &info);
-    info.port = CONTEXT_PORT_NO_LISTEN;
     info.vhost_name = "dialler";
     info.protocols = dialler_protocols();
     web->dialler = lws_create_vhost(web->context, &info);
