@@ -37,42 +37,35 @@ static void emit(int level, const char *text)
               log_quoted((struct str){ text, len }, quoted, sizeof quoted));
 }
 
+/* What a web listener serves, reading at most chunk bytes of a WebSocket at once. */
+#define SERVED(chunk)                                                                              \
+    {                                                                                              \
+        { .name = "http",                                                                          \
+          .callback = http_callback,                                                               \
+          .per_session_data_size = sizeof(struct http_exchange) },                                 \
+            { .name = "mqtt",                                                                      \
+              .callback = websocket_callback,                                                      \
+              .per_session_data_size = sizeof(struct websocket_session),                           \
+              .rx_buffer_size = (chunk) },                                                         \
+            { .name = "mqttv3.1",                                                                  \
+              .callback = websocket_callback,                                                      \
+              .per_session_data_size = sizeof(struct websocket_session),                           \
+              .rx_buffer_size = (chunk) },                                                         \
+            { 0 },                                                                                 \
+    }
+
 static const struct lws_protocols *server_protocols(void)
 {
-    static const struct lws_protocols protocols[] = {
-        { .name = "http",
-          .callback = http_callback,
-          .per_session_data_size = sizeof(struct http_exchange) },
-        { .name = "mqtt",
-          .callback = websocket_callback,
-          .per_session_data_size = sizeof(struct websocket_session),
-          .rx_buffer_size = WEB_CHUNK },
-        { .name = "mqttv3.1",
-          .callback = websocket_callback,
-          .per_session_data_size = sizeof(struct websocket_session),
-          .rx_buffer_size = WEB_CHUNK },
-        { 0 },
-    };
+    static const struct lws_protocols protocols[] = SERVED(WEB_CHUNK);
+
     return protocols;
 }
 
 /* With TLS the buffers count: an ordinary client's connection should stay small. */
 static const struct lws_protocols *secure_protocols(void)
 {
-    static const struct lws_protocols protocols[] = {
-        { .name = "http",
-          .callback = http_callback,
-          .per_session_data_size = sizeof(struct http_exchange) },
-        { .name = "mqtt",
-          .callback = websocket_callback,
-          .per_session_data_size = sizeof(struct websocket_session),
-          .rx_buffer_size = SECURE_CHUNK },
-        { .name = "mqttv3.1",
-          .callback = websocket_callback,
-          .per_session_data_size = sizeof(struct websocket_session),
-          .rx_buffer_size = SECURE_CHUNK },
-        { 0 },
-    };
+    static const struct lws_protocols protocols[] = SERVED(SECURE_CHUNK);
+
     return protocols;
 }
 
