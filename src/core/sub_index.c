@@ -262,6 +262,17 @@ struct sub_interest sub_index_interest(const struct sub_index *index, filter_id 
     return slot_interest(slot_of(index, id));
 }
 
+bool sub_index_next(const struct sub_index *index, uint32_t *cursor)
+{
+    uint32_t end = filter_index_ids_end(index->filters);
+
+    while (*cursor < end) {
+        if (filter_index_has(index->filters, (*cursor)++))
+            return true;
+    }
+    return false;
+}
+
 const struct sub_entry *sub_index_entry(const struct sub_index *index, filter_id id,
                                         session_id session)
 {
