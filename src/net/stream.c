@@ -144,6 +144,7 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
         }
         vouch(stream, &packet.connect);
     }
+    stream->leaving = packet.kind == MQTT_DISCONNECT;
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);
     return keep_small(stream);
