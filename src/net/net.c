@@ -7,6 +7,7 @@
 #include "net/carrier.h"
 #include "net/door.h"
 #include "net/listener.h"
+#include "net/question.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "net/tls_watch.h"
@@ -88,6 +89,7 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
     list_init(&net->dirty);
     list_init(&net->doors);
     list_init(&net->throttled);
+    list_init(&net->held);
     list_init(&net->unread);
     list_init(&net->closing);
     list_init(&net->all_carriers);
@@ -219,6 +221,7 @@ void net_free(struct net *net)
     vec_finish(&net->free_conns);
     vec_finish(&net->lost_conns);
     vec_finish(&net->congestions);
+    question_finish(net);
     vec_finish(&net->links);
     vec_finish(&net->free_links);
     node_out_finish(&net->out);

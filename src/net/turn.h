@@ -39,6 +39,12 @@ struct congestion {
     bool on;
 };
 
+/* What was answered to a question of the core's; the core is told after the step. */
+struct answer {
+    conn_id conn;
+    struct core_answer answer; /* owns its data */
+};
+
 enum net_phase { NET_RUNNING, NET_STOPPING, NET_STOPPED };
 
 struct net {
@@ -70,9 +76,13 @@ struct net {
     struct {
         VEC(struct congestion);
     } congestions;
+    struct {
+        VEC(struct answer);
+    } answers;
     struct list dirty;     /* streams with something to send */
     struct list doors;     /* connections of which too little is known */
     struct list throttled; /* meters whose streams wait */
+    struct list held;      /* streams that are read on, with bytes that were kept */
     struct list unread;    /* TLS connections that OpenSSL holds bytes of */
     struct list closing;   /* streams that flush their last bytes */
     struct {
