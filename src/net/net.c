@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "net/carrier.h"
 #include "net/door.h"
+#include "net/file_watch.h"
 #include "net/listener.h"
 #include "net/question.h"
 #include "net/stream.h"
@@ -203,7 +204,7 @@ void net_free(struct net *net)
     uv_close((uv_handle_t *)&net->async, NULL);
     listener_close_all(net);
     door_close_all(net);
-    tls_watch_free(net->tls_watch);
+    file_watch_free(net->tls_watch);
     for (size_t i = 1; i < net->streams.len; i++) {
         if (net->streams.at[i])
             stream_abort(net->streams.at[i]);

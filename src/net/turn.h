@@ -15,6 +15,7 @@
 struct stream;
 struct carrier;
 struct listener;
+struct file_watch;
 struct web;
 
 enum {
@@ -95,7 +96,7 @@ struct net {
     struct list dirty_carriers;
     struct list ended_carriers; /* transport gone; the mesh is to hear */
     struct listener *listeners;
-    struct tls_watch *tls_watch;
+    struct file_watch *tls_watch;
     struct web *web;
     int spare_fd;             /* given up to refuse one more when files run out */
     uint64_t file_warning_ms; /* last time the log said so */

@@ -343,7 +343,7 @@ START_TEST(listeners_that_clash_and_limits_that_contradict_are_refused)
              "\"mesh\": {\"dial_backoff_ms\": \"1min\"}}");
     ck_assert_int_eq(config_check(&f.config, &f.report), ERR_INVALID);
     EXPECT(&f, "p.json:1:21: mqtt.listen: 127.0.0.1:1883 is used by two listeners",
-           "p.json:2:20: web.listen: localhost:1883 is used by two listeners",
+           "p.json:2:19: web.listen: localhost:1883 is used by two listeners",
            "p.json:3:29: mesh.dial_backoff_ms: found 60000, allowed: at most "
            "mesh.dial_backoff_max_ms, which is 30000");
     close_case(&f);
