@@ -63,11 +63,27 @@ void user_line_append(struct buf *out, struct str name, const struct scram_secre
     buf_append_u8(out, '\n');
 }
 
-struct str user_line_name(struct str line)
+bool users_text_change(struct str text, struct str name, const struct scram_secret *secret,
+                       struct buf *out)
 {
-    struct str name = str_slice(line, 0, str_find(line, ':', 0));
+    bool found = false;
 
-    return name.len < line.len && user_name_is_valid(name) ? name : (struct str){ NULL, 0 };
+    for (size_t at = 0; at < text.len;) {
+        struct str line = str_slice(text, at, str_find(text, '\n', at));
+        size_t colon = str_find(line, ':', 0);
+        bool theirs = colon < line.len && str_equal(str_slice(line, 0, colon), name);
+        if (!theirs) {
+            buf_append_str(out, line);
+            buf_append_u8(out, '\n');
+        } else if (secret && !found) {
+            user_line_append(out, name, secret);
+        }
+        found = found || theirs;
+        at += line.len + 1;
+    }
+    if (secret && !found)
+        user_line_append(out, name, secret);
+    return found;
 }
 
 /* What stands before the delimiter; *rest moves behind it. */

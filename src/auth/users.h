@@ -26,8 +26,11 @@ bool user_name_is_valid(struct str name);
 /* Append the line of a user, with its newline; failure is sticky in out. */
 void user_line_append(struct buf *out, struct str name, const struct scram_secret *secret);
 
-/* Whose line is it? The name, borrowed from the line, or an empty one where it is nobody's. */
-struct str user_line_name(struct str line);
+/* Append the text of a password file with the user's line changed: replaced by one with this
+ * secret, or added, or left out where secret is NULL. All other lines stay as they are.
+ * False when the user was not there before; failure is sticky in out. */
+bool users_text_change(struct str text, struct str name, const struct scram_secret *secret,
+                       struct buf *out);
 
 /* Read a text of lines that people know by this name. ERR_OK; ERR_INVALID with a line in
  * errors for each that is wrong: "users.passwd:3: ..."; ERR_NOMEM. */

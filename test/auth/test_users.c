@@ -53,10 +53,39 @@ START_TEST(a_line_is_written_as_it_is_read)
 
     user_line_append(&line, STR("user"), users_find(users, STR("user")));
     ck_assert(str_equal(buf_str(&line), STR(USER_LINE)));
-    ck_assert(str_equal(user_line_name(buf_str(&line)), STR("user")));
-    ck_assert_uint_eq(user_line_name(STR("# user:x")).len, 0);
-    ck_assert_uint_eq(user_line_name(STR("user")).len, 0);
     buf_finish(&line);
+    users_free(users);
+}
+END_TEST
+
+START_TEST(a_change_leaves_everything_else_as_it_was)
+{
+    static const struct {
+        const char *before, *name;
+        bool gone, found;
+        const char *after;
+    } cases[] = {
+        { "", "user", false, false, USER_LINE },
+        { "# people\n\nx", "user", false, false, "# people\n\nx\n" USER_LINE },
+        { "a:1\nuser:2\n#b\n", "user", false, true, "a:1\n" USER_LINE "#b\n" },
+        { "a:1\nuser:2\n#b\nuser:3", "user", false, true, "a:1\n" USER_LINE "#b\n" },
+        { "a:1\nuser:2\nb", "user", true, true, "a:1\nb\n" },
+        { "use:1\nusers:2\n#user:3\nuser\n", "user", true, false,
+          "use:1\nusers:2\n#user:3\nuser\n" },
+        { "user", "user", true, false, "user\n" },
+    };
+    struct users *users = parsed(USER_LINE);
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out = { 0 };
+        const struct scram_secret *secret = cases[i].gone ? NULL : users_find(users, STR("user"));
+        bool found =
+            users_text_change(str_from_c(cases[i].before), str_from_c(cases[i].name), secret, &out);
+        ck_assert_msg(found == cases[i].found, "%s", cases[i].before);
+        ck_assert_msg(str_equal(buf_str(&out), str_from_c(cases[i].after)), "%s: %.*s",
+                      cases[i].before, STR_ARG(buf_str(&out)));
+        buf_finish(&out);
+    }
     users_free(users);
 }
 END_TEST
@@ -133,5 +162,5 @@ START_TEST(nobody_looks_like_somebody)
 END_TEST
 
 UNIT_MAIN("auth/users", a_record_verifies_the_password_it_was_made_of,
-          a_line_is_written_as_it_is_read, every_bad_line_is_named,
-          a_file_that_is_not_there_is_said, nobody_looks_like_somebody)
+          a_line_is_written_as_it_is_read, a_change_leaves_everything_else_as_it_was,
+          every_bad_line_is_named, a_file_that_is_not_there_is_said, nobody_looks_like_somebody)
