@@ -92,10 +92,9 @@ static void ask_password(struct desk *desk, conn_id conn, const char *name, cons
 static void ask_method(struct desk *desk, conn_id conn, enum core_ask_stage stage,
                        const char *method, const char *data)
 {
-    ask(desk, (struct core_ask){ .conn = conn,
-                                 .stage = stage,
-                                 .method = text(desk, method),
-                                 .data = text(desk, data) });
+    ask(desk,
+        (struct core_ask){
+            .conn = conn, .stage = stage, .method = text(desk, method), .data = text(desk, data) });
 }
 
 /* All that is answered once every password is verified. */
