@@ -188,7 +188,7 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                         "users and what verifies their passwords, as plexus "
                                         "passwd writes it; empty: none" },
     [CONFIG_SECURITY_PASSWORD_CHECKS_MAX] = { "security.password_checks_max", CONFIG_NUMBER,
-                                              AT(security.password_checks_max), 1, 1000000, "1000",
+                                              AT(security.password_checks_max), 1, 1000000, "250",
                                               "", false,
                                               "clients whose password is being checked; more are "
                                               "told that the broker is busy" },

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users of a password file: names and passwords by common clients, SCRAM-SHA-256 by the
 byte, and what becomes of a file that changes."""
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import pytest
 import brokers
 import clients
 import rawmqtt as m
+from certificates import Authority
 from rawmqtt import V5, V311, VERSIONS
 from scram import Scram
 
@@ -221,6 +223,41 @@ def test_who_begins_without_data_is_asked_for_some(raw):
     client.send(auth(0x18, scram.first()))
     client.send(auth(0x18, scram.final(auth_from(client.next())[1])))
     assert client.expect(m.CONNACK).reason == 0
+
+
+# ---- beside other transports ----
+
+@VERSIONS
+def test_passwords_count_over_websocket_too(raw, version):
+    for password, reason in (("wonder land", 0), ("x", code_for(version, BAD_PASSWORD))):
+        client = raw(version, None, transport=m.Web(raw.broker))
+        # One frame, of which the second packet waits for the answer to the first.
+        client.send(m.connect(version, "web", username="alice", password=password) + m.PING)
+        assert client.expect(m.CONNACK).reason == reason
+        assert [one.kind for one in ([client.next()] if reason == 0 else client.until_closed())] \
+            == [m.PINGRESP] * (reason == 0)
+
+
+def test_whom_a_certificate_names_is_not_asked_for_a_password(mesh, users, tmp_path):
+    authority = Authority(tmp_path).make("server", "localhost").make("device", "device")
+    strict = {"name": "strict", "address": "0.0.0.0:0",
+              "tls": authority.tls("server", ca_file=authority.path("ca.pem"),
+                                   client_certificate="optional", username_from_certificate=True)}
+    broker = mesh.start("secure", args=with_users(users, "listeners=" + json.dumps([strict])))
+    port = broker.wait_log(r"listener\.strict=\S*:(\d+)").group(1)
+
+    def publish(*words):
+        return subprocess.run(
+            ["mosquitto_pub", "-h", "localhost", "-p", port, "--cafile", authority.path("ca.pem"),
+             "-V", "mqttv5", "-t", "t", "-m", "x", *words],
+            capture_output=True, timeout=brokers.PATIENCE_S).returncode
+
+    certificate = ["--cert", authority.path("device.pem"), "--key", authority.path("device.key")]
+    assert publish(*certificate) == 0
+    assert publish(*certificate, "-u", "alice", "-P", "wrong") == 0  # it is device all the same
+    assert publish("-u", "alice", "-P", "wonder land") == 0
+    assert publish("-u", "device") == BAD_PASSWORD
+    assert publish() == NOT_AUTHORIZED
 
 
 # ---- the file ----
