@@ -39,6 +39,8 @@ enum core_event_kind {
     CORE_REMOTE,    /* publish: a message came over the mesh for local subscribers */
     CORE_ANSWER,    /* answer: to a question of ours */
     CORE_DURABLE,   /* token: everything up to it is durable */
+    CORE_LOADED,    /* loaded: a part of a queue, as asked by a core_load */
+    CORE_STORE,     /* store_full: the store has no room, or has some again */
     CORE_TICK,      /* time has passed */
     CORE_SHUTDOWN,  /* say goodbye to every client, with a place to go if there is one */
 };
@@ -56,6 +58,15 @@ struct core_answer {
     struct str data; /* authentication data for the client; borrowed */
 };
 
+/* A part of a session's queue, from the store: what it holds of [from, end), in order. Places
+ * in between that are not there are done. */
+struct core_loaded {
+    uint64_t session; /* its number */
+    uint64_t from, end;
+    const struct durable_entry *entries;
+    size_t count;
+};
+
 struct core_event {
     enum core_event_kind kind;
     /* Node time: milliseconds since 1970 when the process started, advanced by a clock
@@ -68,6 +79,9 @@ struct core_event {
         uint64_t token;
         const struct core_answer *answer;
         struct message *message; /* CORE_REMOTE: borrowed; the core takes references */
+        const struct core_loaded *loaded; /* borrowed, with its messages */
+        bool store_full;
+        bool relaxed; /* CORE_OPEN: acknowledge before what is promised is durable */
     };
 };
 
@@ -160,6 +174,14 @@ struct core_fact {
     uint32_t at, len; /* the client id, in core_out.bytes */
 };
 
+/* A question to the store: a session's queue from a place on, at least one entry if there is
+ * one. Everything that was asked of the store before must have been done. */
+struct core_load {
+    uint64_t session; /* its number */
+    uint64_t from;
+    uint32_t entries_max, bytes_max;
+};
+
 /* What one or several steps want done. A zeroed struct is empty; the same one is used
  * again and again. */
 struct core_out {
@@ -174,7 +196,10 @@ struct core_out {
     } interests;
     struct {
         VEC(struct durable_op);
-    } stores;
+    } stores; /* who carries them out may take them over, and clears the list */
+    struct {
+        VEC(struct core_load);
+    } loads; /* for the store, behind stores */
     struct {
         VEC(struct core_fact);
     } facts;
@@ -215,6 +240,8 @@ struct core_config {
     uint32_t retained_max;         /* messages */
     uint64_t retained_bytes_max;
     uint32_t sessions_max;
+    uint64_t queue_memory_bytes_max; /* of all: what is more waits in the store alone */
+    bool volatile_;            /* there is no store: nothing is asked of one */
     bool queue_qos0;           /* QoS 0 waits for sessions that are away, too */
     bool check_payload_format; /* refuse text (so its indicator says) that is no UTF-8 */
     bool server_moved;         /* at shutdown: for good, to server_reference */
@@ -235,6 +262,11 @@ void core_free(struct core *core);
 
 /* Take new limits; sessions keep what they were promised. */
 void core_reconfigure(struct core *core, const struct core_config *config);
+
+/* Take back what a store has kept: operations in the order of store_restore, before the first
+ * step. What follows from them (interest, records that must be written anew) is appended to
+ * out. ERR_OK or ERR_NOMEM. */
+int core_restore(struct core *core, const struct durable_op *op, struct core_out *out);
 
 /* Say whether other brokers may want what is published here: only while none does are
  * publishers told that nobody has subscribed (reason 0x10). True until it is said. */

@@ -77,5 +77,15 @@ struct durable_op {
     struct message *message; /* a reference, or NULL */
 };
 
+/* One entry of a session's queue, read back. */
+struct durable_entry {
+    uint64_t seq;
+    struct message *message; /* NULL: received */
+    uint32_t *sub_ids;       /* sub_id_count of them */
+    uint16_t sub_id_count;
+    uint8_t qos;
+    bool retain;
+};
+
 /* Give back what the operation owns. */
 void durable_op_finish(struct durable_op *op);
