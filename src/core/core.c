@@ -280,6 +280,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+uint64_t core_now_ms(const struct core *core)
+{
+    return core->now_ms;
+}
+
 uint64_t core_deadline(const struct core *core)
 {
     uint64_t due_ms =

@@ -58,15 +58,6 @@ struct core_answer {
     struct str data; /* authentication data for the client; borrowed */
 };
 
-/* A part of a session's queue, from the store: what it holds of [from, end), in order. Places
- * in between that are not there are done. */
-struct core_loaded {
-    uint64_t session; /* its number */
-    uint64_t from, end;
-    const struct durable_entry *entries;
-    size_t count;
-};
-
 struct core_event {
     enum core_event_kind kind;
     /* Node time: milliseconds since 1970 when the process started, advanced by a clock
@@ -274,6 +265,9 @@ void core_set_remote_interest(struct core *core, bool any);
 
 /* One event. Effects are appended to out. */
 void core_step(struct core *core, const struct core_event *event, struct core_out *out);
+
+/* The time of the last event, or of core_new. */
+uint64_t core_now_ms(const struct core *core);
 
 /* When to send CORE_TICK at the latest, in node time; UINT64_MAX: no need. */
 uint64_t core_deadline(const struct core *core);

@@ -87,5 +87,14 @@ struct durable_entry {
     bool retain;
 };
 
+/* A part of a session's queue, from the store: what it holds of [from, end), in order. Places
+ * in between that are not there are done. */
+struct core_loaded {
+    uint64_t session; /* its number */
+    uint64_t from, end;
+    const struct durable_entry *entries;
+    size_t count;
+};
+
 /* Give back what the operation owns. */
 void durable_op_finish(struct durable_op *op);
