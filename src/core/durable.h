@@ -88,7 +88,8 @@ struct durable_entry {
 };
 
 /* A part of a session's queue, from the store: what it holds of [from, end), in order. Places
- * in between that are not there are done. */
+ * in between that are not there are done. end is UINT64_MAX where there is nothing more, and
+ * from where nothing could be read. */
 struct core_loaded {
     uint64_t session; /* its number */
     uint64_t from, end;

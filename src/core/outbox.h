@@ -50,7 +50,8 @@ struct outbox {
     uint64_t paged_bytes;   /* of those, as far as it is known */
     uint64_t sent_until;    /* restored: what comes from the store below this was or may have
                                been sent before */
-    bool loading;           /* the store was asked for what comes behind tail */
+    uint64_t asked_end;     /* the store was asked for [tail, asked_end) */
+    bool loading;           /* ... and has not answered */
     bool stalled;           /* among core.stalled */
     uint32_t holes;         /* from fresh on: messages that were withdrawn */
     uint32_t zeros;         /* messages of QoS 0 that wait */

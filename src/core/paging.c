@@ -43,6 +43,7 @@ void paging_ask(struct core *core, struct session *session)
         return;
     }
     box->loading = true;
+    box->asked_end = box->end;
     effects_load(core->out, (struct core_load){ .session = session->number,
                                                 .from = box->tail,
                                                 .entries_max = PART_MESSAGES,
@@ -123,19 +124,22 @@ void on_loaded(struct core *core, const struct core_loaded *loaded)
 {
     struct session *session =
         map_remove(&core->loading, hash_mix(loaded->session), &loaded->session);
+    uint64_t end = loaded->end;
     size_t at = 0;
 
     if (!session)
         return;
     struct outbox *box = session->outbox;
     box->loading = false;
-    if (loaded->from != box->tail)
-        return;
-    if (loaded->end <= loaded->from)
+    if (loaded->from != box->tail || end <= loaded->from)
+        return; /* it could not be read: the next occasion asks again */
+    if (end > box->asked_end) /* what came behind that the store did not look at */
+        end = box->asked_end;
+    if (loaded->count == 0 && end == box->end)
         lose_rest(core, box);
     if (box->tail == box->fresh)
         box->sent_until = sent_until(box, loaded);
-    while (box->tail < loaded->end && box->tail < box->end) {
+    while (box->tail < end && box->tail < box->end) {
         bool there = at < loaded->count && loaded->entries[at].seq == box->tail;
         if (!bring_back(core, box, there ? &loaded->entries[at] : NULL)) {
             core_failed(core); /* the rest is asked for again */

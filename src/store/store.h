@@ -21,6 +21,7 @@
 
 struct disk;
 struct store;
+struct tables;
 
 enum store_health {
     STORE_WELL,
@@ -33,7 +34,10 @@ enum store_health {
 struct store_config {
     const char *dir;               /* exists; borrowed for the store's life */
     const struct disk *disk;       /* the file layer; NULL: the real one */
-    bool tables_in_memory;         /* instead of LMDB, for tests: lost with the process */
+    bool tables_in_memory;         /* instead of LMDB, for tests: lost with the store */
+    struct tables *memory_tables;  /* instead of LMDB, for tests: borrowed, from
+                                      tables_mem_new(true), so that the next store finds what
+                                      this one has committed */
     uint64_t journal_bytes_max;    /* live journal, before groups wait; 0: 1 GiB */
     uint64_t tables_bytes_max;     /* 0: 16 GiB */
     uint64_t pending_bytes_max;    /* of a gathering group, before STORE_FULL; 0: 256 MiB */
@@ -104,6 +108,7 @@ struct store_stats {
     uint64_t commit_us_sum;
     uint64_t pending_ops, oldest_pending_ms;   /* not durable yet; how long the oldest waits */
     uint64_t checkpoints, loads;
+    uint64_t damaged; /* records that were not readable, and skipped, since it runs */
     enum store_health health;
 };
 struct store_stats store_stats(const struct store *store);

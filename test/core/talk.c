@@ -345,7 +345,7 @@ void talk_loaded(struct talk *talk, uint64_t session, uint64_t from, const char 
 
     for (size_t i = 0; i < len; i++) {
         struct durable_entry *entry = &entries[count];
-        if (letters[i] == '-')
+        if (letters[i] == '-' || letters[i] == '.')
             continue;
         count++;
         *entry = (struct durable_entry){ .seq = from + i,
@@ -360,6 +360,8 @@ void talk_loaded(struct talk *talk, uint64_t session, uint64_t from, const char 
     struct core_loaded loaded = {
         .session = session, .from = from, .end = from + len, .entries = entries, .count = count
     };
+    if (len && letters[len - 1] == '.')
+        loaded.end = UINT64_MAX;
     step(talk, (struct core_event){ .kind = CORE_LOADED, .loaded = &loaded });
     for (size_t i = 0; i < count; i++)
         message_unref(entries[i].message);

@@ -115,7 +115,7 @@ void talk_store(struct talk *talk, bool full);
 
 /* A part of a session's queue comes from the store: places [from, end), of which those that
  * letters names are there, a letter a place: 'm' QoS 1 message, 'M' QoS 2, 'z' QoS 0, 'r'
- * received, '-' done. The topic is "x", the payload the place. */
+ * received, '-' done, a '.' at the end: there is no more. The topic is "x", the payload the place. */
 void talk_loaded(struct talk *talk, uint64_t session, uint64_t from, const char *letters);
 
 /* Give the core back one record, before anything else. Effects are written down. */

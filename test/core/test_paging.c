@@ -69,7 +69,7 @@ START_TEST(what_the_store_has_lost_is_passed_over)
     talk_forget(t);
     talk_loaded(t, 1, 1, "-m-");
     TALK_EXPECT(t, "1 PUBLISH x 2 q1 id3\nload session1 from4\n");
-    talk_loaded(t, 1, 4, "");
+    talk_loaded(t, 1, 4, ".");
     TALK_EXPECT(t, "");
     talk_ack(t, 1, MQTT_PUBACK, 1, 0);
     talk_ack(t, 1, MQTT_PUBACK, 3, 0);
