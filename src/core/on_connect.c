@@ -94,7 +94,9 @@ static struct session *take_over(struct core *core, const struct mqtt_connect *c
         session_end(core, session);
         session = NULL;
     }
-    if (session)
+    if (session && session->will && session->will->due_ms <= core->now_ms)
+        will_publish(core, session); /* its time came while nobody looked: we were down */
+    else if (session)
         will_discard(session); /* the client is back in time [MQTT-3.1.3-9] */
     return session;
 }

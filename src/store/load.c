@@ -121,7 +121,6 @@ static int places_read(struct reading *r, struct walk *walk)
     struct walk_place place;
     int err;
 
-    load->end = load->from;
     while ((err = walk_next(walk, &place)) == ERR_OK) {
         err = entry_add(r, &place);
         if (err == ERR_CHECKSUM) {
@@ -146,6 +145,7 @@ int load_run(struct load *load, const struct layers *layers)
     struct walk walk = { 0 };
     int err = layers->tables->kind->begin(layers->tables, false, &r.txn);
 
+    load->end = load->from;
     if (err)
         return err;
     err = walk_begin(&walk, layers, r.txn, load->session, load->from);
@@ -157,6 +157,7 @@ int load_run(struct load *load, const struct layers *layers)
     r.txn->kind->abort(r.txn);
     if (err) {
         entries_clear(load);
+        load->end = load->from; /* nothing is known of what was not read */
         return err;
     }
     uint32_t *ids = load->sub_ids.at; /* which no longer moves */

@@ -214,6 +214,23 @@ START_TEST(wills_fire_after_a_crash)
 }
 END_TEST
 
+START_TEST(a_will_that_was_due_is_not_taken_back_by_who_returns_first)
+{
+    struct talk *t = talk_with_store(NULL);
+    struct message *will = message_new(STR("x"), (struct str){ NULL, 0 }, STR("gone"));
+
+    restore_session(t, (struct durable_session){ .connected = true, .will = will });
+    CONNECT(t, 9, "z");
+    SUBSCRIBE(t, 9, "x");
+    talk_forget(t);
+    t->show = 0;
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 100);
+    TALK_EXPECT(t, "9 PUBLISH x gone\n1 CONNACK 00 present\n");
+    talk_free(t);
+    message_unref(will);
+}
+END_TEST
+
 START_TEST(retained_messages_come_back)
 {
     struct talk *t = talk_with_store(NULL);
@@ -239,4 +256,5 @@ UNIT_MAIN("core/paging", a_queue_goes_on_in_the_store_and_comes_back,
           a_session_may_end_while_its_queue_is_on_its_way,
           a_queue_in_the_store_outlives_the_wish_to_keep_it, a_session_comes_back_with_all_it_had,
           time_went_on_while_the_broker_was_down, wills_fire_after_a_crash,
+          a_will_that_was_due_is_not_taken_back_by_who_returns_first,
           retained_messages_come_back)
