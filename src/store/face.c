@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-void face_publish(struct store *store)
+bool face_publish(struct store *store)
 {
     struct face_shared *shared = &store->shared;
     struct worker *w = store->worker;
@@ -14,11 +14,12 @@ void face_publish(struct store *store)
     shared->stats.journal_bytes = journal_bytes(&w->journal);
     shared->stats.written_bytes = w->journal.written_bytes;
     if (!w->why_news)
-        return;
+        return false;
     w->why_news = false;
     shared->health = w->health;
     memcpy(shared->why, w->why, sizeof shared->why);
     shared->why_news = true;
+    return true;
 }
 
 static enum worker_result work_do(struct worker *worker, struct work *work)
@@ -37,7 +38,6 @@ enum worker_result face_work(struct store *store, bool *ret_done)
 
     pthread_mutex_lock(&shared->lock);
     struct list *node = list_pop_front(&shared->todo);
-    shared->busy = node != NULL;
     pthread_mutex_unlock(&shared->lock);
     *ret_done = false;
     if (!node)
@@ -50,8 +50,6 @@ enum worker_result face_work(struct store *store, bool *ret_done)
     } else { /* in front again */
         list_push_back(shared->todo.next, node);
     }
-    shared->busy = false;
-    face_publish(store);
     pthread_mutex_unlock(&shared->lock);
     *ret_done = result == WORKER_DONE;
     return result;

@@ -16,8 +16,7 @@ struct face_shared {
     pthread_cond_t job_news;  /* for the job thread: a job, stop */
     struct list todo;         /* of struct work; the worker's, but for pushing behind */
     struct list done;
-    bool busy;  /* the worker has taken a piece of work out */
-    bool stop;  /* no more work comes: do what there is, and end */
+    bool stop; /* no more work comes: do what there is, and end */
     bool job_ready, job_done;
     bool job_stop;
     enum store_health health;
@@ -36,25 +35,26 @@ struct store {
     void *wake_context;
     /* The node thread's own. */
     struct group *gathering;
-    uint64_t next_token; /* 0: none was seen yet */
     uint64_t said_token; /* what was said to be durable */
     size_t outstanding;  /* groups handed over and not back yet */
     uint64_t now_ms;
     uint64_t retry_ms;   /* without a thread: when what had no room is tried again; 0: now */
-    uint64_t pending_ops;
+    unsigned job_delay;  /* without a thread: calls until the job is done */
+    uint64_t pending_ops, pending_bytes; /* of groups that are outstanding */
     uint64_t oldest_ms;  /* since when the oldest outstanding group waits */
     uint64_t ops_undone;
     bool pending_full;   /* the gathering group is over its limit */
     bool lost;           /* memory ran out for operations: nothing more is said durable */
-    enum store_health told;
+    enum store_health told, told_worker;
 };
 
 /* Do the oldest piece of work, called by whoever is the store thread, without the lock.
  * ret_done: false: nothing was ready. What it could not do yet stays first. */
 enum worker_result face_work(struct store *store, bool *ret_done);
 
-/* Make what the worker knows seen by the node thread; the lock is held. */
-void face_publish(struct store *store);
+/* Make what the worker knows seen by the node thread; the lock is held. Is there something
+ * that the node thread should hear at once? */
+bool face_publish(struct store *store);
 
 /* Run and end the threads. */
 int thread_start(struct store *store);

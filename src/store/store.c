@@ -2,12 +2,14 @@
 #include "store/store.h"
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "store/backup.h"
 #include "store/face.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     GROUP_BYTES_MAX = 4 * 1024 * 1024, /* more is not worth gathering */
@@ -29,7 +31,11 @@ int store_open(const struct store_config *config, struct store **ret_store, stru
     list_init(&store->shared.todo);
     list_init(&store->shared.done);
     pthread_mutex_init(&store->shared.lock, NULL);
-    pthread_cond_init(&store->shared.todo_news, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->shared.todo_news, &attr);
+    pthread_condattr_destroy(&attr);
     pthread_cond_init(&store->shared.job_news, NULL);
     int err = worker_open(&store->config, report, &store->worker);
     if (err) {
@@ -71,6 +77,7 @@ static void group_hand_over(struct store *store)
     if (store->outstanding++ == 0)
         store->oldest_ms = group->since_ms;
     store->pending_ops += group->live;
+    store->pending_bytes += group->bytes;
     hand_over(store, &group->work);
 }
 
@@ -81,23 +88,19 @@ static void health_say(struct store *store, enum store_health health, const char
         store->config.health(store->config.context, health, why);
 }
 
-/* Is the gathering group over its limit, or no longer? */
+/* Is more waiting than may, or no longer? */
 static void pending_check(struct store *store)
 {
-    uint64_t bytes = store->gathering ? store->gathering->bytes : 0;
+    uint64_t bytes = store->pending_bytes + (store->gathering ? store->gathering->bytes : 0);
+    uint64_t max = store->config.pending_bytes_max;
 
-    for (struct list *node = store->shared.todo.next; node != &store->shared.todo;
-         node = node->next) {
-        const struct work *work = list_entry(node, struct work, link);
-        if (work->kind == WORK_GROUP)
-            bytes += list_entry(work, struct group, work)->bytes;
-    }
-    bool full = bytes > store->config.pending_bytes_max;
-    if (full == store->pending_full)
+    if (store->pending_full ? bytes > max / 2 : bytes <= max)
         return;
-    store->pending_full = full;
-    health_say(store, full ? STORE_FULL : STORE_WELL,
-               full ? "too much waits for the disk" : "the disk has caught up");
+    store->pending_full = !store->pending_full;
+    if (store->pending_full)
+        health_say(store, STORE_FULL, "too much waits for the disk");
+    else if (store->told_worker == STORE_WELL)
+        health_say(store, STORE_WELL, "the disk has caught up");
 }
 
 static void token_say(struct store *store, uint64_t token)
@@ -109,24 +112,29 @@ static void token_say(struct store *store, uint64_t token)
         store->config.durable(store->config.context, token);
 }
 
+/* Memory ran out for what should be durable: a part of a step would be worse than nothing. */
+static void lose(struct store *store)
+{
+    if (!store->lost)
+        health_say(store, STORE_FAILED, "out of memory for what should be durable");
+    store->lost = true;
+}
+
 void store_submit(struct store *store, const struct durable_op *ops, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct durable_op op = ops[i];
         if (!store->gathering)
             store->gathering = group_new(op.token, store->now_ms);
-        if (!store->gathering || group_add(store->gathering, &op) != ERR_OK) {
-            /* Part of a step without the rest would be worse than none of it. */
-            store->lost = true;
+        if (store->lost || !store->gathering || group_add(store->gathering, &op) != ERR_OK) {
             durable_op_finish(&op);
+            lose(store);
         }
     }
-    if (store->lost && store->told != STORE_FAILED)
-        health_say(store, STORE_FAILED, "out of memory for what should be durable");
     struct group *group = store->gathering;
-    if (group && (group->bytes > GROUP_BYTES_MAX || group->ops.len > GROUP_OPS_MAX)) {
+    if (group && !store->lost &&
+        (group->bytes > GROUP_BYTES_MAX || group->ops.len > GROUP_OPS_MAX))
         group_hand_over(store);
-    }
 }
 
 /* What needs no disk any more is as good as durable, once everything before it is. */
@@ -149,6 +157,7 @@ void store_flush(struct store *store, uint64_t now_ms)
 {
     store->now_ms = now_ms;
     undone_say(store);
+    pending_check(store);
     struct group *group = store->gathering;
     if (!group || store->lost)
         return;
@@ -175,8 +184,7 @@ void store_load(struct store *store, uint64_t session, uint64_t from, size_t ent
     struct load *load = load_new(session, from, entries_max, bytes_max);
 
     if (!load) {
-        store->lost = true;
-        health_say(store, STORE_FAILED, "out of memory for a load");
+        lose(store);
         return;
     }
     if (store->gathering && store->gathering->live > 0)
@@ -197,11 +205,20 @@ int store_backup(struct store *store, const char *dir, void (*done)(void *contex
     return ERR_OK;
 }
 
+static void worker_health_say(struct store *store, enum store_health health, const char *why)
+{
+    store->told_worker = health;
+    if (health == STORE_WELL && store->pending_full)
+        return; /* that is said when what waits has become less */
+    health_say(store, health, why);
+}
+
 static void group_back(struct store *store, struct group *group)
 {
     assert(store->outstanding > 0);
     store->outstanding--;
     store->pending_ops -= group->live;
+    store->pending_bytes -= group->bytes;
     store->ops_undone += group->ops.len - group->live;
     uint64_t token = group_last_token(group);
     group_free(group);
@@ -256,36 +273,54 @@ void store_poll(struct store *store, uint64_t now_ms)
             memcpy(why, shared->why, sizeof why);
             shared->why_news = false;
         }
-        if (!node)
-            pending_check(store);
         pthread_mutex_unlock(&shared->lock);
         if (news)
-            health_say(store, health, why);
+            worker_health_say(store, health, why);
         if (!node)
             break;
         work_back(store, list_entry(node, struct work, link));
     }
+    pending_check(store);
+}
+
+/* Without a job thread a job is done between other work: sometimes at once, sometimes a few
+ * calls later, so that what happens beside a job happens in tests, too. */
+static bool job_work(struct store *store)
+{
+    enum { DELAY_MAX = 12 };
+    struct worker *w = store->worker;
+
+    if (w->job.kind == JOB_NONE) {
+        if (!worker_job_next(w))
+            return false;
+        store->job_delay = (unsigned)(hash_mix(w->next_batch) % DELAY_MAX);
+    }
+    if (store->job_delay > 0) {
+        store->job_delay--;
+        return false;
+    }
+    job_run(&w->job);
+    worker_job_done(w);
+    if (w->job_waits)
+        store->retry_ms = store->now_ms + WORKER_RETRY_MS;
+    face_publish(store);
+    return true;
 }
 
 bool store_work(struct store *store)
 {
-    struct worker *w = store->worker;
     bool done = false;
 
     assert(!store->threaded);
     if (store->retry_ms)
         return false;
-    if (worker_job_next(w)) {
-        job_run(&w->job);
-        worker_job_done(w);
-        if (w->job_waits)
-            store->retry_ms = store->now_ms + WORKER_RETRY_MS;
-        face_publish(store);
+    if (job_work(store))
         return true;
-    }
     enum worker_result result = face_work(store, &done);
     if (result == WORKER_WAIT)
         store->retry_ms = store->now_ms + WORKER_RETRY_MS;
+    if (result == WORKER_JOB)
+        store->job_delay = 0;
     return done || result == WORKER_JOB;
 }
 

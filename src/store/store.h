@@ -38,6 +38,7 @@ struct store_config {
     struct tables *memory_tables;  /* instead of LMDB, for tests: borrowed, from
                                       tables_mem_new(true), so that the next store finds what
                                       this one has committed */
+    uint64_t segment_bytes;        /* of a file of the journal; 0: 16 MiB */
     uint64_t journal_bytes_max;    /* live journal, before groups wait; 0: 1 GiB */
     uint64_t tables_bytes_max;     /* 0: 16 GiB */
     uint64_t pending_bytes_max;    /* of a gathering group, before STORE_FULL; 0: 256 MiB */

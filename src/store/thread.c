@@ -75,9 +75,9 @@ static bool wait_turn(struct turn *turn)
         return false;
     if (!idle)
         return true;
-    if (turn->retry_ms) {
+    if (turn->retry_ms || (turn->last == WORKER_JOB && !turn->job_runs)) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += WORKER_RETRY_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
@@ -90,6 +90,10 @@ static bool wait_turn(struct turn *turn)
 
 static void retry_turn(struct turn *turn)
 {
+    bool stuck = turn->last == WORKER_JOB && !turn->job_runs;
+
+    if (stuck)
+        turn->last = WORKER_DONE;
     if (!turn->retry_ms || os_monotonic_ms() < turn->retry_ms)
         return;
     turn->retry_ms = 0;
@@ -108,7 +112,7 @@ static void work_turn(struct turn *turn)
     turn->last = face_work(store, &done);
     if (turn->last == WORKER_WAIT && !turn->retry_ms)
         turn->retry_ms = os_monotonic_ms() + WORKER_RETRY_MS;
-    if (done || turn->last != WORKER_DONE)
+    if (done)
         store->wake(store->wake_context);
 }
 
@@ -124,7 +128,11 @@ static void *store_thread(void *argument)
         work_turn(&turn);
         jobs_turn(&turn);
         pthread_mutex_lock(&shared->lock);
-        face_publish(turn.store);
+        bool news = face_publish(turn.store);
+        pthread_mutex_unlock(&shared->lock);
+        if (news)
+            turn.store->wake(turn.store->wake_context);
+        pthread_mutex_lock(&shared->lock);
         goes_on = wait_turn(&turn);
         pthread_mutex_unlock(&shared->lock);
     }

@@ -130,6 +130,8 @@ static int journal_open(struct worker *w, struct buf *report)
                              .report = report };
 
     journal_init(&w->journal, w->disk, w->config.dir, w->config.journal_bytes_max);
+    if (w->config.segment_bytes)
+        w->journal.segment_bytes = w->config.segment_bytes;
     w->active = delta_new(w->next_message);
     if (!w->active)
         return ERR_NOMEM;
@@ -182,6 +184,11 @@ void worker_free(struct worker *w)
     vec_each (&w->dead, segment)
         segment_free(w->disk, w->config.dir, *segment, true);
     vec_finish(&w->dead);
+    if (w->job.kind == JOB_FILES) { /* prepared, and never done */
+        vec_each (&w->job.dead, segment)
+            segment_free(w->disk, w->config.dir, *segment, true);
+        vec_finish(&w->job.dead);
+    }
     journal_finish(&w->journal);
     delta_free(w->active);
     delta_free(w->frozen);

@@ -20,16 +20,32 @@ static void on_durable(void *context, uint64_t token)
     rig->durable = token;
 }
 
+/* The number that a payload begins with. */
+static uint64_t number_of(struct str payload)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < payload.len && payload.ptr[i] >= '0' && payload.ptr[i] <= '9'; i++)
+        number = number * 10 + (uint64_t)(payload.ptr[i] - '0');
+    return number;
+}
+
 static void on_loaded(void *context, const struct core_loaded *loaded)
 {
     struct rig *rig = context;
     uint64_t before = loaded->from;
 
     buf_clear(&rig->loaded);
+    vec_clear(&rig->entries);
     for (size_t i = 0; i < loaded->count; i++) {
         const struct durable_entry *e = &loaded->entries[i];
         assert(e->seq >= before && e->seq < loaded->end);
         before = e->seq + 1;
+        struct rig_entry *entry = vec_push(&rig->entries);
+        assert(entry);
+        entry->seq = e->seq;
+        entry->received = !e->message;
+        entry->number = e->message ? number_of(message_payload(e->message)) : 0;
         buf_printf(&rig->loaded, "%s%" PRIu64 ":", i ? " " : "", e->seq);
         if (e->message)
             buf_append_str(&rig->loaded, message_payload(e->message));
@@ -44,7 +60,6 @@ static void on_loaded(void *context, const struct core_loaded *loaded)
     }
     buf_append_u8(&rig->loaded, 0);
     rig->loaded_end = loaded->end;
-    rig->loaded_count = loaded->count;
     rig->loads++;
 }
 
@@ -82,6 +97,7 @@ void rig_finish(struct rig *rig)
     vec_finish(&rig->step);
     buf_finish(&rig->report);
     buf_finish(&rig->loaded);
+    vec_finish(&rig->entries);
     pthread_mutex_destroy(&rig->lock);
     pthread_cond_destroy(&rig->woken);
 }

@@ -9,6 +9,13 @@
 
 #include <pthread.h>
 
+/* An entry of a load. */
+struct rig_entry {
+    uint64_t seq;
+    uint64_t number; /* that the payload begins with */
+    bool received;
+};
+
 struct rig {
     struct store_config config;
     struct store *store;
@@ -22,7 +29,9 @@ struct rig {
     /* The last load, as text: "seq:payload ..." */
     struct buf loaded;
     uint64_t loaded_end;
-    size_t loaded_count;
+    struct {
+        VEC(struct rig_entry);
+    } entries;
     unsigned loads;
     /* Operations of the step that is being put together. */
     struct {
