@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crash.h"
 
-#include "store/vdisk.h"
+#include "base/err.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 void crash_wrong(struct crash *crash, const char *format, ...)
 {
@@ -17,6 +15,19 @@ void crash_wrong(struct crash *crash, const char *format, ...)
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     buf_printf(&crash->wrong, "seed %llu: %s\n", (unsigned long long)crash->seed, text);
+}
+
+/* The disk has no room for a while, or fails to sync once. */
+static void trouble(struct crash *crash)
+{
+    uint64_t after = rand_below(&crash->rand, 20), times = 1 + rand_below(&crash->rand, 5);
+
+    crash->vdisk.short_writes = rand_below(&crash->rand, 2) == 0;
+    if (rand_below(&crash->rand, 3) == 0)
+        vdisk_fail(&crash->vdisk, VDISK_SYNC, after, 1, ERR_IO);
+    else
+        vdisk_fail(&crash->vdisk, VDISK_CREATE | VDISK_ALLOCATE | VDISK_WRITE, after, times,
+                   ERR_LIMIT);
 }
 
 /* One thing happens. */
@@ -48,7 +59,7 @@ static void happen(struct crash *crash)
         crash->now_ms += rand_below(&crash->rand, 300);
         broker_step(crash, (struct core_event){ .kind = CORE_TICK });
     } else {
-        vdisk_trouble(crash->vdisk, rand_u64(&crash->rand));
+        trouble(crash);
     }
 }
 
@@ -58,7 +69,7 @@ static void settle(struct crash *crash)
     enum { ROUNDS_MAX = 20000 };
     bool busy = true;
 
-    vdisk_heal(crash->vdisk);
+    vdisk_fail(&crash->vdisk, 0, 0, 0, ERR_OK);
     if (crash->disk_failed) {
         broker_crash(crash);
         broker_start(crash);
@@ -97,14 +108,8 @@ static void check_subscriber(struct crash *crash, const struct client *client)
 
 static void check_retained(struct crash *crash, const struct client *from)
 {
-    struct core *core = node_core(crash->node);
-    char topic[16];
+    uint32_t value = crash->retained[from - crash->clients];
 
-    snprintf(topic, sizeof topic, "r/%s", from->name);
-    uint32_t value = 0;
-    struct str payload = core_retained_payload(core, str_from_c(topic));
-    if (payload.len)
-        value = (uint32_t)strtoul(payload.ptr, NULL, 10);
     if (value < from->retained_acked || value > from->retained_sent)
         crash_wrong(crash, "%s retained %u, acknowledged was %u", from->name, value,
                     from->retained_acked);
@@ -121,6 +126,7 @@ static void check(struct crash *crash)
             crash_wrong(crash, "the will of %s, life %u, was never sent", client->name,
                         client->mourned);
     }
+    client_look(crash);
     for (size_t i = 0; i < PUBLISHERS; i++)
         check_retained(crash, &crash->clients[i]);
 }
@@ -129,7 +135,9 @@ bool crash_run(struct crash *crash, uint64_t seed, unsigned steps)
 {
     static const char *const names[CLIENTS] = { "ann", "bob", "cat", "dan" };
 
-    *crash = (struct crash){ .seed = seed, .now_ms = 1000000, .vdisk = vdisk_new(seed) };
+    *crash = (struct crash){ .seed = seed, .now_ms = 1000000 };
+    vdisk_init(&crash->vdisk, seed);
+    crash->tables = tables_mem_new(true);
     rand_init(&crash->rand, seed);
     for (size_t i = 0; i < CLIENTS; i++)
         crash->clients[i].name = names[i];
@@ -147,9 +155,10 @@ void crash_finish(struct crash *crash)
 {
     for (size_t i = 0; i < CLIENTS; i++)
         client_lose_lines(&crash->clients[i]);
-    store_abandon(crash->store);
+    store_close(crash->store);
+    tables_mem_free(crash->tables);
+    vdisk_finish(&crash->vdisk);
     node_out_finish(&crash->out);
     node_free(crash->node);
-    vdisk_free(crash->vdisk);
     buf_finish(&crash->wrong);
 }

@@ -16,6 +16,8 @@
 #include "core/core.h"
 #include "node/node.h"
 #include "store/store.h"
+#include "store/tables.h"
+#include "vdisk.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -86,13 +88,16 @@ struct crash {
     uint64_t seed;
     struct rand rand;
     uint64_t now_ms;
-    struct vdisk *vdisk;
+    struct vdisk vdisk;
+    struct tables *tables; /* survive a crash as of their last transaction */
     struct store *store;
     struct node *node;
     struct node_out out;
     conn_id conns; /* given out so far */
     struct client clients[CLIENTS];
-    unsigned crashes, failures; /* of the broker; of its disk */
+    conn_id late; /* who looks at what is retained in the end */
+    uint32_t retained[PUBLISHERS]; /* what it has seen */
+    unsigned crashes;
     bool disk_failed;
     struct buf wrong; /* violations, a line each */
 };
@@ -124,7 +129,6 @@ bool broker_is_idle(struct crash *crash);
 void client_connect(struct crash *crash, struct client *client);
 void client_cut(struct crash *crash, struct client *client);
 void client_publish(struct crash *crash, struct client *client);
-void client_subscribe(struct crash *crash, struct client *client);
 
 /* One packet arrives at the client; at the broker. False: there was none. */
 bool client_hear(struct crash *crash, struct client *client);
@@ -132,6 +136,9 @@ bool client_speak(struct crash *crash, struct client *client);
 
 /* What the broker sends to a connection. */
 void client_get(struct crash *crash, conn_id conn, const uint8_t *bytes, size_t len);
+
+/* Ask what is retained. */
+void client_look(struct crash *crash);
 
 /* Empty both lines. */
 void client_lose_lines(struct client *client);

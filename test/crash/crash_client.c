@@ -2,12 +2,21 @@
 #include "crash.h"
 
 #include "base/err.h"
-#include "mqtt/frame.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The number that a text is. */
+static uint32_t number_of(struct str text)
+{
+    uint32_t number = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        number = number * 10 + (uint32_t)(text.ptr[i] - '0');
+    return number;
+}
 
 /* ---- lines ---- */
 
@@ -94,7 +103,7 @@ void client_cut(struct crash *crash, struct client *client)
     broker_step(crash, (struct core_event){ .kind = CORE_CLOSED, .conn = conn });
 }
 
-void client_subscribe(struct crash *crash, struct client *client)
+static void subscribe(struct client *client)
 {
     struct mqtt_packet packet = { .kind = MQTT_SUBSCRIBE, .subscribe.packet_id = 1 };
     static const uint8_t list[] = "\x00\x03"
@@ -102,8 +111,6 @@ void client_subscribe(struct crash *crash, struct client *client)
 
     packet.subscribe.list = (struct str){ (const char *)list, sizeof list - 1 };
     say(client, &packet);
-    /* What is published before SUBACK may come or not. */
-    (void)crash;
 }
 
 static void say_flight(struct client *client, const struct flight *flight, bool dup)
@@ -161,7 +168,7 @@ static void on_connack(struct crash *crash, struct client *client, const struct 
     for (size_t i = 0; i < client->flight_count; i++) /* [MQTT-4.4.0-1] */
         say_flight(client, &client->flights[i], true);
     if (!client->subscribed)
-        client_subscribe(crash, client);
+        subscribe(client);
 }
 
 static void on_suback(struct crash *crash, struct client *client, const struct mqtt_suback *packet)
@@ -187,7 +194,7 @@ static struct client *client_named(struct crash *crash, struct str name)
 /* A message that is new to the client. */
 static void take(struct crash *crash, struct client *client, const struct mqtt_publish *packet)
 {
-    unsigned number = (unsigned)strtoul(packet->payload.ptr, NULL, 10);
+    uint32_t number = number_of(packet->payload);
     struct client *from = client_named(crash, str_slice(packet->topic, 2, packet->topic.len));
     struct inbox *inbox = from ? &client->from[from - crash->clients] : NULL;
 
@@ -209,7 +216,7 @@ static void take_will(struct crash *crash, const struct mqtt_publish *packet)
 {
     size_t blank = str_find(packet->payload, ' ', 0);
     struct client *from = client_named(crash, str_slice(packet->payload, 0, blank));
-    unsigned life = (unsigned)strtoul(packet->payload.ptr + blank + 1, NULL, 10);
+    uint32_t life = number_of(str_slice(packet->payload, blank + 1, packet->payload.len));
 
     if (from && life > from->will_seen)
         from->will_seen = life;
@@ -288,9 +295,51 @@ static void on_answer(struct crash *crash, struct client *client, const struct m
     }
 }
 
+/* The late one notes what is retained. */
+static void get_retained(struct crash *crash, const uint8_t *bytes, size_t len)
+{
+    struct mqtt_frame frame;
+    struct mqtt_packet packet;
+
+    for (size_t at = 0; at < len; at += frame.whole) {
+        int err = mqtt_frame_find(bytes + at, len - at, 1 << 20, &frame);
+        if (!err)
+            err = mqtt_decode(&frame, MQTT_5, &packet);
+        assert(!err);
+        if (packet.kind != MQTT_PUBLISH)
+            continue;
+        struct str name = str_slice(packet.publish.topic, 2, packet.publish.topic.len);
+        crash->retained[client_named(crash, name) - crash->clients] =
+            number_of(packet.publish.payload);
+    }
+}
+
+void client_look(struct crash *crash)
+{
+    struct mqtt_packet packet = { .kind = MQTT_CONNECT };
+    static const uint8_t list[] = "\x00\x03r/#\x00";
+
+    crash->late = ++crash->conns;
+    broker_step(crash, (struct core_event){ .kind = CORE_OPEN, .conn = crash->late });
+    packet.connect.version = MQTT_5;
+    packet.connect.clean_start = true;
+    packet.connect.client_id = STR("late");
+    broker_step(crash, (struct core_event){
+                           .kind = CORE_PACKET, .conn = crash->late, .packet = &packet });
+    packet = (struct mqtt_packet){ .kind = MQTT_SUBSCRIBE, .subscribe.packet_id = 1 };
+    packet.subscribe.list = (struct str){ (const char *)list, sizeof list - 1 };
+    broker_step(crash, (struct core_event){
+                           .kind = CORE_PACKET, .conn = crash->late, .packet = &packet });
+}
+
 void client_get(struct crash *crash, conn_id conn, const uint8_t *bytes, size_t len)
 {
     struct mqtt_frame frame;
+
+    if (crash->late && conn == crash->late) {
+        get_retained(crash, bytes, len);
+        return;
+    }
 
     for (size_t i = 0; i < CLIENTS; i++) {
         if (crash->clients[i].conn != conn)
