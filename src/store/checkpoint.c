@@ -6,9 +6,14 @@
 #include "store/fetch.h"
 #include "store/row.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+/* So many rows, and the memory that reading them took is given back. */
+enum { DROP_EVERY = 16 * 1024 };
+
 struct checkpoint {
+    struct tables *tables;
     struct tables_txn *txn;
     const struct tables_kind *kind;
     const struct delta *delta;
@@ -16,6 +21,9 @@ struct checkpoint {
     struct tables_cursor *queue;
     uint64_t *damaged;
     struct fetch fetch;
+    struct {
+        VEC(uint64_t);
+    } released; /* messages that a queue row no longer waits with, once for each */
 };
 
 /* Set a row to what was appended to c->value since row_begin. */
@@ -48,7 +56,18 @@ static int refs_put(struct checkpoint *c, uint64_t id, uint64_t refs)
     return value_put(c, TABLE_REFS, &key);
 }
 
-/* A queue row no longer waits with the message: the last one takes it with it. */
+/* A queue row no longer waits with the message. */
+static int message_release(struct checkpoint *c, uint64_t id)
+{
+    uint64_t *slot = vec_push(&c->released);
+
+    if (!slot)
+        return ERR_NOMEM;
+    *slot = id;
+    return ERR_OK;
+}
+
+/* One reference less: the last one takes the message with it. */
 static int message_deref(struct checkpoint *c, uint64_t id)
 {
     struct row_key key = row_key_number(id);
@@ -66,6 +85,29 @@ static int message_deref(struct checkpoint *c, uint64_t id)
     struct wire_reader r = wire_reader(value.ptr, value.len, 0);
     uint64_t refs = wire_get_leb(&r);
     return refs > 1 ? refs_put(c, id, refs - 1) : ERR_OK;
+}
+
+static int id_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* In the order of the table, so that pages are done with one by one, and not all in memory
+ * at once. */
+static int messages_deref(struct checkpoint *c)
+{
+    int err = ERR_OK;
+
+    if (c->released.len > 1)
+        qsort(c->released.at, c->released.len, sizeof *c->released.at, id_compare);
+    for (size_t i = 0; i < c->released.len && !err; i++) {
+        err = message_deref(c, c->released.at[i]);
+        if (i % DROP_EVERY == DROP_EVERY - 1)
+            c->tables->kind->drop_resident(c->tables);
+    }
+    return err;
 }
 
 static int messages_put(struct checkpoint *c)
@@ -149,9 +191,11 @@ static int queue_remove(struct checkpoint *c, uint64_t session, uint64_t from, u
         bool holds = queue_row_open(c, key, value, &row) == ERR_OK && !row.received;
         err = c->kind->remove_at(c->queue);
         if (!err && holds)
-            err = message_deref(c, row.message);
+            err = message_release(c, row.message);
         if (err)
             return err;
+        if (c->released.len % DROP_EVERY == DROP_EVERY - 1)
+            c->tables->kind->drop_resident(c->tables);
     }
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
@@ -186,7 +230,7 @@ static int queue_receive(struct checkpoint *c, uint64_t session, uint64_t from, 
         row.sub_id_count = 0;
         err = queue_write(c, session, seq, &row, NULL);
         if (!err)
-            err = message_deref(c, row.message);
+            err = message_release(c, row.message);
     }
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
@@ -307,6 +351,8 @@ static int everything_put(struct checkpoint *c)
 
     while (!err && (session = map_next(&d->sessions, &at)))
         err = session_put(c, session);
+    if (!err)
+        err = messages_deref(c);
     at = 0;
     while (!err && (retained = map_next(&d->retained, &at)))
         err = retained_put(c, retained);
@@ -320,9 +366,11 @@ static int everything_put(struct checkpoint *c)
 int checkpoint_apply(struct tables *tables, const struct disk *disk, const struct delta *delta,
                      uint64_t *damaged)
 {
-    struct checkpoint c = {
-        .kind = tables->kind, .delta = delta, .damaged = damaged, .fetch = { .disk = disk }
-    };
+    struct checkpoint c = { .tables = tables,
+                            .kind = tables->kind,
+                            .delta = delta,
+                            .damaged = damaged,
+                            .fetch = { .disk = disk } };
     int err = tables->kind->begin(tables, true, &c.txn);
 
     if (err)
@@ -334,6 +382,7 @@ int checkpoint_apply(struct tables *tables, const struct disk *disk, const struc
     }
     buf_finish(&c.value);
     fetch_finish(&c.fetch);
+    vec_finish(&c.released);
     if (err) {
         c.kind->abort(c.txn);
         return err;

@@ -280,6 +280,7 @@ static int queue_done(struct delta *delta, const struct record *r)
     size_t spans = session->done.len;
     int err = session->dropped ? ERR_OK : spans_add(&session->done, r->seq);
     delta->marks += session->done.len > spans;
+    delta->removals++;
     return err;
 }
 
@@ -299,6 +300,7 @@ static int queue_received(struct delta *delta, const struct record *r)
     size_t spans = session->received.len;
     int err = session->dropped ? ERR_OK : spans_add(&session->received, r->seq);
     delta->marks += session->received.len > spans;
+    delta->removals++;
     return err;
 }
 

@@ -92,6 +92,7 @@ struct delta {
     } messages; /* by id - first_message */
     struct delta_session *recent;
     size_t marks;         /* live entries and everything else that takes memory here */
+    size_t removals;      /* positions taken out of older layers */
     uint64_t live_bytes;  /* of messages that wait */
     uint64_t last_group;  /* 0: empty */
     uint64_t batch_bytes; /* of the run's batches */

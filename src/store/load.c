@@ -117,10 +117,10 @@ static int entry_add(struct reading *r, const struct walk_place *place)
 static int places_read(struct reading *r, struct walk *walk)
 {
     struct load *load = r->load;
-    size_t bytes = 0;
     struct walk_place place;
     int err;
 
+    load->bytes = 0;
     while ((err = walk_next(walk, &place)) == ERR_OK) {
         err = entry_add(r, &place);
         if (err == ERR_CHECKSUM) {
@@ -131,8 +131,8 @@ static int places_read(struct reading *r, struct walk *walk)
             return err;
         const struct durable_entry *entry = &load->entries.at[load->entries.len - 1];
         load->end = place.seq + 1;
-        bytes += entry->message ? message_size(entry->message) : 0;
-        if (load->entries.len >= load->entries_max || bytes >= load->bytes_max)
+        load->bytes += entry->message ? message_size(entry->message) : 0;
+        if (load->entries.len >= load->entries_max || load->bytes >= load->bytes_max)
             return ERR_OK;
     }
     load->end = UINT64_MAX;

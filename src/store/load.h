@@ -16,6 +16,7 @@ struct load {
     struct {
         VEC(uint32_t);
     } sub_ids; /* of all entries */
+    uint64_t bytes; /* of the messages */
     uint64_t damaged;
 };
 

@@ -49,6 +49,7 @@ struct layers worker_layers(const struct worker *worker)
 static bool is_too_far_ahead(const struct worker *w)
 {
     return w->frozen && (w->active->marks > DELTA_AHEAD * (size_t)DELTA_MARKS_MAX ||
+                         w->active->removals > DELTA_AHEAD * (size_t)DELTA_REMOVALS_MAX ||
                          w->active->live_bytes > DELTA_AHEAD * (uint64_t)DELTA_LIVE_BYTES_MAX);
 }
 
@@ -156,6 +157,11 @@ enum worker_result worker_load(struct worker *w, struct load *load)
         return WORKER_DEAD;
     }
     w->stats.loads++;
+    w->read_bytes += load->bytes;
+    if (w->read_bytes > WORKER_READ_BYTES_MAX) {
+        w->read_bytes = 0;
+        w->tables->kind->drop_resident(w->tables);
+    }
     return WORKER_DONE;
 }
 
@@ -168,7 +174,8 @@ static bool is_full(const struct worker *w)
                            : DELTA_JOURNAL_BYTES_MAX;
 
     return w->active->marks > DELTA_MARKS_MAX || w->active->live_bytes > DELTA_LIVE_BYTES_MAX ||
-           w->active->batch_bytes > journal || w->freeze_now;
+           w->active->batch_bytes > journal || w->active->removals > DELTA_REMOVALS_MAX ||
+           w->freeze_now;
 }
 
 /* Let the active delta go its way to the tables, and begin a new one. */

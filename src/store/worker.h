@@ -11,11 +11,14 @@
 
 enum {
     /* A delta of this size goes to the tables. */
-    DELTA_MARKS_MAX = 64 * 1024,
-    DELTA_LIVE_BYTES_MAX = 32 * 1024 * 1024,
+    DELTA_MARKS_MAX = 32 * 1024,
+    DELTA_REMOVALS_MAX = 256 * 1024,
+    DELTA_LIVE_BYTES_MAX = 16 * 1024 * 1024,
     DELTA_JOURNAL_BYTES_MAX = 64 * 1024 * 1024,
     /* While one is on its way there, the next may grow to so many times as much. */
-    DELTA_AHEAD = 3,
+    DELTA_AHEAD = 2,
+    /* So much read from the tables, and the memory it takes is given back. */
+    WORKER_READ_BYTES_MAX = 8 * 1024 * 1024,
     WORKER_RETRY_MS = 250,
 };
 
@@ -34,6 +37,7 @@ struct worker {
     struct batch batch;
     bool batch_built;  /* of the group that waits */
     bool freeze_now;   /* room is needed */
+    uint64_t read_bytes; /* by loads, since memory was given back */
     unsigned failures; /* in a row, of writes or syncs */
     unsigned job_failures;
     bool job_waits;    /* it failed: not again before worker_retry */
