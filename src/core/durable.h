@@ -77,5 +77,25 @@ struct durable_op {
     struct message *message; /* a reference, or NULL */
 };
 
+/* One entry of a session's queue, read back. */
+struct durable_entry {
+    uint64_t seq;
+    struct message *message; /* NULL: received */
+    uint32_t *sub_ids;       /* sub_id_count of them */
+    uint16_t sub_id_count;
+    uint8_t qos;
+    bool retain;
+};
+
+/* A part of a session's queue, from the store: what it holds of [from, end), in order. Places
+ * in between that are not there are done. end is UINT64_MAX where there is nothing more, and
+ * from where nothing could be read. */
+struct core_loaded {
+    uint64_t session; /* its number */
+    uint64_t from, end;
+    const struct durable_entry *entries;
+    size_t count;
+};
+
 /* Give back what the operation owns. */
 void durable_op_finish(struct durable_op *op);

@@ -15,6 +15,8 @@
 
 struct net;
 struct node;
+struct core_load;
+struct core_loaded;
 struct durable_op;
 struct uv_loop_s;
 
@@ -59,6 +61,7 @@ struct listener_config {
     const struct tls_config *tls; /* NULL: none */
     const char *const *origins;   /* that WebSockets may come from; none: any */
     size_t origin_count;
+    bool relaxed;                  /* clients' answers come before what they promise is durable */
     bool proxy_protocol;           /* a proxy stands before it, and says where clients are */
     uint32_t connections_max;      /* 0: no limit but that of open files */
     uint32_t connect_rate_max;     /* accepted a second; more wait in the kernel; 0: no limit */
@@ -127,9 +130,13 @@ struct net_config {
     size_t seed_count;
     const char *link_ca_file; /* trusted when dialling wss://; NULL: the system's */
 
-    /* What must survive, in order: everything is borrowed for the call. The answer is
-     * net_durable, from inside the call or later. */
+    /* What must survive, in order, with all that it owns. The answer is net_durable, from
+     * inside the call or later. */
     void (*store)(void *context, const struct durable_op *ops, size_t count);
+    /* Parts of queues to be read; the answer is net_loaded, later. */
+    void (*load)(void *context, const struct core_load *loads, size_t count);
+    /* What this turn had to hand over is with store. May be NULL. */
+    void (*turn)(void *context, uint64_t now_ms);
     /* MESH_PERSIST: write the incarnation down before returning. May be NULL. */
     void (*persist_inc)(void *context, uint32_t inc);
     /* Clients are let in from now on. May be NULL. */
@@ -149,6 +156,12 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
 /* Every operation up to token is durable: the core hears of it with the next settle. On the
  * net's thread only. */
 void net_durable(struct net *net, uint64_t token);
+
+/* A part of a queue was read. On the net's thread, from outside of its callbacks. */
+void net_loaded(struct net *net, const struct core_loaded *loaded);
+
+/* The store has no room, or has some again. On the net's thread, likewise. */
+void net_store_full(struct net *net, bool full);
 
 /* Open all listeners. ERR_OK, or ERR_IO with one line for each that failed in errors:
  * "cannot listen on 127.0.0.1:1883: address already in use". */

@@ -61,7 +61,9 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
     net->streams.at[id] = stream;
     net->stats.connections++;
 
-    struct core_event event = { .kind = CORE_OPEN, .now_ms = net->now_ms, .conn = id };
+    struct core_event event = {
+        .kind = CORE_OPEN, .now_ms = net->now_ms, .conn = id, .relaxed = limits->relaxed
+    };
 
     node_on_client(net->node, &event, &net->out);
     return ERR_OK;

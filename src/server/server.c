@@ -6,7 +6,9 @@
 #include "base/os.h"
 #include "server/notify.h"
 #include "server/ports.h"
+#include "server/data_dir.h"
 #include "server/server_state.h"
+#include "server/storage.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -47,6 +49,7 @@ static int make_node(struct server *server)
         os_random(&config.mesh.random_seed, sizeof config.mesh.random_seed) != ERR_OK)
         return ERR_IO;
     config.core.seed = server->core_seed;
+    config.core.volatile_ = server->identity.dir == NULL;
     config.mesh.id = server->identity.id;
     config.mesh.inc = server->identity.inc;
     config.mesh.boot = server->identity.boot;
@@ -97,20 +100,6 @@ static void on_gate_open(void *context)
     notify_manager("READY=1");
 }
 
-static void on_store(void *context, const struct durable_op *ops, size_t count)
-{
-    struct server *server = context;
-
-    store_submit(server->store, ops, count);
-}
-
-static void on_durable(void *context, uint64_t token)
-{
-    struct server *server = context;
-
-    net_durable(server->net, token);
-}
-
 static void on_persist(void *context, uint32_t inc)
 {
     struct server *server = context;
@@ -144,18 +133,20 @@ static int make_net(struct server *server, struct buf *errors)
         .seeds = server->seeds,
         .seed_count = from->mesh.join.len,
         .link_ca_file = from->mesh.ca_file[0] ? from->mesh.ca_file : NULL,
-        .store = on_store,
+        .store = storage_put,
+        .load = storage_load,
+        .turn = storage_turn,
         .persist_inc = on_persist,
         .ready = on_gate_open,
         .context = server,
     };
 
     config.routes = server_routes(&config.route_count);
-    server->store = store_mem_new(on_durable, server);
-    if (!server->store)
-        return ERR_NOMEM;
     server->net = net_new(&config, server->node, server->started_ms);
-    return server->net ? net_listen(server->net, errors) : ERR_IO;
+    if (!server->net)
+        return ERR_IO;
+    int err = storage_start(server);
+    return err ? err : net_listen(server->net, errors);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -226,12 +217,18 @@ static int build(struct server *server, struct buf *errors)
     if (err)
         return err;
     int files = check_files(&server->config, errors);
-    err = identity_open(&server->identity, server->config.node.data, os_wall_ms(), errors);
+    char *dir = NULL;
+    err = data_dir_choose(server->config.node.data, server->config.node.name, &dir, errors);
+    if (!err)
+        err = identity_open(&server->identity, dir, os_wall_ms(), errors);
+    free(dir);
     if (err || files) {
         ports_probe(&server->config, errors);
         return err ? err : files;
     }
     err = make_node(server);
+    if (!err)
+        err = storage_open(server, errors);
     return err ? err : make_net(server, errors);
 }
 
@@ -261,7 +258,7 @@ struct server *server_new(const struct options *options, const char *const *env,
     return NULL;
 }
 
-void server_run(struct server *server)
+int server_run(struct server *server)
 {
     char id[2 * NODE_ID_LEN + 1], data[600] = "none";
 
@@ -270,8 +267,11 @@ void server_run(struct server *server)
     identity_hex(&server->identity.id, id);
     log_info("server.start", "version=%s id=%s incarnation=%u data=%s", PLEXUS_VERSION, id,
              server->identity.inc, data);
+    if (!server->identity.dir)
+        log_warn("server.no_data", "text=\"nothing survives the end of this process\"");
     net_run(server->net);
     log_info("server.stopped", NULL);
+    return server->failed ? ERR_IO : ERR_OK;
 }
 
 void server_free(struct server *server)
@@ -279,8 +279,9 @@ void server_free(struct server *server)
     if (!server)
         return;
     ignore_signals(server);
+    storage_stop(server);
     net_free(server->net);
-    store_free(server->store);
+    free(server->store_dir);
     node_free(server->node);
     identity_close(&server->identity);
     free(server->seeds);

@@ -23,7 +23,13 @@ struct server {
     uint64_t started_ms; /* node time of the start */
     uint64_t core_seed;
     struct node *node;
-    struct store *store;
+    struct store *store; /* NULL: nothing survives */
+    char *store_dir;
+    uv_async_t store_async; /* the store thread has done something */
+    uv_timer_t store_timer;
+    uint64_t store_due_ms;
+    bool storing; /* those two are open */
+    bool failed;  /* it ends because it must not go on */
     struct net *net;
     uv_signal_t signals[SERVER_SIGNALS];
     bool watching; /* the signals are */

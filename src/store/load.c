@@ -101,12 +101,12 @@ static int entry_add(struct reading *r, const struct walk_place *place)
         count = 0;
     if (!err)
         err = sub_ids_add(r->load, place, count);
-    struct store_entry *entry = err ? NULL : vec_push(&r->load->entries);
+    struct durable_entry *entry = err ? NULL : vec_push(&r->load->entries);
     if (!entry) {
         message_unref(message);
         return err == ERR_NOMEM || err == ERR_IO ? err : err ? ERR_CHECKSUM : ERR_NOMEM;
     }
-    *entry = (struct store_entry){ .seq = place->seq,
+    *entry = (struct durable_entry){ .seq = place->seq,
                                    .message = message,
                                    .sub_id_count = count,
                                    .qos = row ? place->row.qos : place->entry->qos,
@@ -120,7 +120,6 @@ static int places_read(struct reading *r, struct walk *walk)
     struct walk_place place;
     int err;
 
-    load->end = load->from;
     load->bytes = 0;
     while ((err = walk_next(walk, &place)) == ERR_OK) {
         err = entry_add(r, &place);
@@ -130,7 +129,7 @@ static int places_read(struct reading *r, struct walk *walk)
         }
         if (err)
             return err;
-        const struct store_entry *entry = &load->entries.at[load->entries.len - 1];
+        const struct durable_entry *entry = &load->entries.at[load->entries.len - 1];
         load->end = place.seq + 1;
         load->bytes += entry->message ? message_size(entry->message) : 0;
         if (load->entries.len >= load->entries_max || load->bytes >= load->bytes_max)
@@ -146,6 +145,7 @@ int load_run(struct load *load, const struct layers *layers)
     struct walk walk = { 0 };
     int err = layers->tables->kind->begin(layers->tables, false, &r.txn);
 
+    load->end = load->from;
     if (err)
         return err;
     err = walk_begin(&walk, layers, r.txn, load->session, load->from);
@@ -157,6 +157,7 @@ int load_run(struct load *load, const struct layers *layers)
     r.txn->kind->abort(r.txn);
     if (err) {
         entries_clear(load);
+        load->end = load->from; /* nothing is known of what was not read */
         return err;
     }
     uint32_t *ids = load->sub_ids.at; /* which no longer moves */

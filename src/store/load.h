@@ -11,7 +11,7 @@ struct load {
     uint64_t session, from, end;
     size_t entries_max, bytes_max;
     struct {
-        VEC(struct store_entry);
+        VEC(struct durable_entry);
     } entries;
     struct {
         VEC(uint32_t);

@@ -227,17 +227,14 @@ static void group_back(struct store *store, struct group *group)
 
 static void load_back(struct store *store, struct load *load)
 {
-    const struct store_loaded loaded = { .session = load->session,
+    const struct core_loaded loaded = { .session = load->session,
                                          .from = load->from,
                                          .end = load->end,
                                          .entries = load->entries.at,
                                          .count = load->entries.len };
 
-    if (store->config.loaded) {
+    if (store->config.loaded)
         store->config.loaded(store->config.context, &loaded);
-        vec_each (&load->entries, entry)
-            entry->message = NULL; /* the callee's now */
-    }
     load_free(load);
 }
 

@@ -31,25 +31,6 @@ enum store_health {
                      never be; the process should stop */
 };
 
-/* One entry of a session's queue, read back. */
-struct store_entry {
-    uint64_t seq;
-    struct message *message; /* a reference that goes to the callee; NULL: received */
-    uint32_t *sub_ids;       /* borrowed; sub_id_count of them */
-    uint16_t sub_id_count;
-    uint8_t qos;
-    bool retain;
-};
-
-/* The answer to store_load: entries of [from, end) in order; places that are not there are
- * done. */
-struct store_loaded {
-    uint64_t session;
-    uint64_t from, end;
-    const struct store_entry *entries;
-    size_t count;
-};
-
 struct store_config {
     const char *dir;               /* exists; borrowed for the store's life */
     const struct disk *disk;       /* the file layer; NULL: the real one */
@@ -63,7 +44,8 @@ struct store_config {
     uint64_t pending_bytes_max;    /* of a gathering group, before STORE_FULL; 0: 256 MiB */
     uint32_t lazy_ms;              /* how long operations that nobody waits for may; 0: 500 */
     void (*durable)(void *context, uint64_t token); /* everything up to token is durable */
-    void (*loaded)(void *context, const struct store_loaded *loaded);
+    /* The answer to a store_load; borrowed, with its messages: who keeps one takes a reference. */
+    void (*loaded)(void *context, const struct core_loaded *loaded);
     void (*health)(void *context, enum store_health health, const char *why);
     void *context;
 };

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,14 +184,27 @@ static void write_send(struct talk *talk, const struct core_send *send)
     }
 }
 
+static void write_session(struct buf *text, const struct durable_session *about)
+{
+    buf_printf(text, " %.*s %s", STR_ARG(about->client_id), about->connected ? "here" : "away");
+    if (about->expiry_s == 0)
+        buf_printf(text, " for-its-will");
+    if (about->sent_seq)
+        buf_printf(text, " sent%u", (unsigned)about->sent_seq);
+    if (about->will)
+        buf_printf(text, " will %.*s", STR_ARG(message_topic(about->will)));
+}
+
 static void write_store(struct buf *text, const struct durable_op *op)
 {
-    static const char *const names[] = { "SESSION_PUT",    "SESSION_DEL", "SUB_PUT",
-                                         "SUB_DEL",        "QUEUE_PUT",   "QUEUE_SENT",
-                                         "QUEUE_RECEIVED", "QUEUE_DEL",   "INCOMING_PUT",
-                                         "INCOMING_DEL",   "RETAIN_PUT",  "RETAIN_DEL" };
+    static const char *const names[] = { "SESSION_PUT", "SESSION_DEL",    "SUB_PUT",
+                                         "SUB_DEL",     "QUEUE_PUT",      "QUEUE_RECEIVED",
+                                         "QUEUE_DEL",   "INCOMING_PUT",   "INCOMING_DEL",
+                                         "RETAIN_PUT",  "RETAIN_DEL" };
+    bool has_text = op->kind == DURABLE_SUB_PUT || op->kind == DURABLE_SUB_DEL ||
+                    op->kind == DURABLE_RETAIN_DEL;
 
-    buf_printf(text, "store %s", names[op->kind]);
+    buf_printf(text, "store %s%s", names[op->kind], op->lazy ? " lazily" : "");
     if (op->session)
         buf_printf(text, " session%u", (unsigned)op->session);
     if (op->kind >= DURABLE_QUEUE_PUT && op->kind <= DURABLE_QUEUE_DEL)
@@ -199,8 +213,12 @@ static void write_store(struct buf *text, const struct durable_op *op)
         buf_printf(text, " id%u", op->packet_id);
     if (op->kind == DURABLE_QUEUE_PUT)
         buf_printf(text, " q%u", op->qos);
-    if (op->text.len)
+    if (op->undoes)
+        buf_printf(text, " undoes%u", (unsigned)op->undoes);
+    if (has_text)
         buf_printf(text, " %.*s", STR_ARG(op->text));
+    if (op->kind == DURABLE_SESSION_PUT)
+        write_session(text, op->about);
     if (op->message)
         buf_printf(text, " %.*s", STR_ARG(message_topic(op->message)));
     if (op->kind == DURABLE_SUB_PUT)
@@ -232,6 +250,11 @@ static void write_rest(struct talk *talk)
         if (talk->show & TALK_STORES)
             write_store(text, op);
     }
+    vec_each (&out->loads, load) {
+        if (talk->show & TALK_STORES)
+            buf_printf(text, "load session%u from%u\n", (unsigned)load->session,
+                       (unsigned)load->from);
+    }
     vec_each (&out->asks, ask) {
         static const char *const stages[] = { "connect", "continue", "again" };
         buf_printf(text, "%u ask %u %s", ask->conn, (unsigned)ask->ask, stages[ask->stage]);
@@ -250,20 +273,50 @@ static void write_rest(struct talk *talk)
 
 /* ---- steps ---- */
 
+/* Unless the store is held, what the step asked of it is durable before anything else. */
+static void store_at_once(struct talk *talk)
+{
+    struct core_event event = { .kind = CORE_DURABLE, .now_ms = talk->now_ms };
+    size_t done = 0;
+
+    while (!talk->hold_store && talk->out.stores.len > done) {
+        done = talk->out.stores.len;
+        event.token = talk->out.stores.at[done - 1].token;
+        core_step(talk->core, &event, &talk->out);
+    }
+}
+
+/* A pause that ends within the step is not worth a line, nor is its end. */
+static bool is_moot(const struct talk *talk, const struct core_send *send)
+{
+    const struct core_send *first = talk->out.sends.at, *end = first + talk->out.sends.len;
+
+    if (talk->hold_store || (send->kind != CORE_SEND_PAUSE && send->kind != CORE_SEND_RESUME))
+        return false;
+    for (const struct core_send *at = first; at < end; at++) {
+        bool pair = (at < send) == (at->kind == CORE_SEND_PAUSE);
+        if (at != send && at->conn == send->conn && at->kind != send->kind && pair &&
+            (at->kind == CORE_SEND_PAUSE || at->kind == CORE_SEND_RESUME))
+            return true;
+    }
+    return false;
+}
+
 static void step(struct talk *talk, struct core_event event)
 {
     conn_id closing[TALK_CONNS];
     size_t count = 0;
-    uint64_t before = talk->token;
 
     event.now_ms = talk->now_ms;
     if (talk_around_step)
         talk_around_step(true);
     core_step(talk->core, &event, &talk->out);
+    store_at_once(talk);
     if (talk_around_step)
         talk_around_step(false);
     vec_each (&talk->out.sends, send) {
-        write_send(talk, send);
+        if (!is_moot(talk, send))
+            write_send(talk, send);
         if (send->kind == CORE_SEND_CLOSE)
             closing[count++] = send->conn;
     }
@@ -272,13 +325,53 @@ static void step(struct talk *talk, struct core_event event)
     core_out_clear(&talk->out);
     for (size_t i = 0; i < count; i++)
         talk_cut(talk, closing[i]);
-    if (!talk->hold_store && talk->token > before)
-        talk_durable(talk, talk->token);
 }
 
 void talk_durable(struct talk *talk, uint64_t token)
 {
     step(talk, (struct core_event){ .kind = CORE_DURABLE, .token = token });
+}
+
+void talk_store(struct talk *talk, bool full)
+{
+    step(talk, (struct core_event){ .kind = CORE_STORE, .store_full = full });
+}
+
+void talk_loaded(struct talk *talk, uint64_t session, uint64_t from, const char *letters)
+{
+    struct durable_entry entries[64];
+    size_t count = 0, len = strlen(letters);
+    char payload[24];
+
+    for (size_t i = 0; i < len; i++) {
+        struct durable_entry *entry = &entries[count];
+        if (letters[i] == '-' || letters[i] == '.')
+            continue;
+        count++;
+        *entry = (struct durable_entry){ .seq = from + i,
+                                         .qos = letters[i] == 'm' ? 1 : letters[i] == 'z' ? 0 : 2 };
+        if (letters[i] == 'r')
+            continue;
+        snprintf(payload, sizeof payload, "%u", (unsigned)(from + i));
+        entry->message = message_new(STR("x"), (struct str){ NULL, 0 }, str_from_c(payload));
+        entry->message->expires_ms = MESSAGE_NEVER;
+        entry->message->qos = entry->qos & 3;
+    }
+    struct core_loaded loaded = {
+        .session = session, .from = from, .end = from + len, .entries = entries, .count = count
+    };
+    if (len && letters[len - 1] == '.')
+        loaded.end = UINT64_MAX;
+    step(talk, (struct core_event){ .kind = CORE_LOADED, .loaded = &loaded });
+    for (size_t i = 0; i < count; i++)
+        message_unref(entries[i].message);
+}
+
+void talk_restore(struct talk *talk, const struct durable_op *op)
+{
+    ck_assert_int_eq(core_restore(talk->core, op, &talk->out), ERR_OK);
+    write_rest(talk);
+    core_out_clear(&talk->out);
 }
 
 void talk_event(struct talk *talk, conn_id conn, enum core_event_kind kind)
@@ -292,6 +385,14 @@ void talk_open(struct talk *talk, conn_id conn)
     talk->open[conn] = true;
     talk->versions[conn] = 0;
     talk_event(talk, conn, CORE_OPEN);
+}
+
+void talk_open_relaxed(struct talk *talk, conn_id conn)
+{
+    ck_assert(!talk->open[conn]);
+    talk->open[conn] = true;
+    talk->versions[conn] = 0;
+    step(talk, (struct core_event){ .kind = CORE_OPEN, .conn = conn, .relaxed = true });
 }
 
 void talk_cut(struct talk *talk, conn_id conn)

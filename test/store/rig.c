@@ -30,7 +30,7 @@ static uint64_t number_of(struct str payload)
     return number;
 }
 
-static void on_loaded(void *context, const struct store_loaded *loaded)
+static void on_loaded(void *context, const struct core_loaded *loaded)
 {
     struct rig *rig = context;
     uint64_t before = loaded->from;
@@ -38,7 +38,7 @@ static void on_loaded(void *context, const struct store_loaded *loaded)
     buf_clear(&rig->loaded);
     vec_clear(&rig->entries);
     for (size_t i = 0; i < loaded->count; i++) {
-        const struct store_entry *e = &loaded->entries[i];
+        const struct durable_entry *e = &loaded->entries[i];
         assert(e->seq >= before && e->seq < loaded->end);
         before = e->seq + 1;
         struct rig_entry *entry = vec_push(&rig->entries);
@@ -57,7 +57,6 @@ static void on_loaded(void *context, const struct store_loaded *loaded)
             buf_printf(&rig->loaded, "/r");
         for (size_t j = 0; j < e->sub_id_count; j++)
             buf_printf(&rig->loaded, "/%" PRIu32, e->sub_ids[j]);
-        message_unref(e->message);
     }
     buf_append_u8(&rig->loaded, 0);
     rig->loaded_end = loaded->end;
