@@ -153,6 +153,11 @@ size_t batch_size(const struct batch_header *header)
     return (size + BATCH_ALIGN - 1) / BATCH_ALIGN * BATCH_ALIGN;
 }
 
+uint32_t batch_crc(const uint8_t *records, size_t len)
+{
+    return crc32c(0, records, len);
+}
+
 int batch_header_read(const uint8_t *bytes, struct batch_header *ret_header)
 {
     struct wire_reader r = wire_reader(bytes, BATCH_HEADER_LEN, 0);

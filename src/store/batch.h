@@ -47,5 +47,8 @@ void batch_finish(struct batch *batch, size_t keep);
 /* Bytes that a batch with this header takes. */
 size_t batch_size(const struct batch_header *header);
 
+/* The checksum that a header has of the records. */
+uint32_t batch_crc(const uint8_t *records, size_t len);
+
 /* Read a header of BATCH_HEADER_LEN bytes. ERR_OK or ERR_CHECKSUM. */
 int batch_header_read(const uint8_t *bytes, struct batch_header *ret_header);

@@ -235,8 +235,9 @@ static int queue_put(struct delta *delta, const struct record *r)
         return ERR_MALFORMED;
     if (!session)
         return ERR_NOMEM;
-    if (entry_find(session, r->seq))
-        return ERR_MALFORMED;
+    struct delta_entry *old = entry_find(session, r->seq);
+    if (old) /* whose end was in a batch that is lost */
+        entry_drop(delta, session, old);
     uint32_t *sub_ids = NULL;
     if (r->sub_id_count > 1) {
         sub_ids = malloc((size_t)r->sub_id_count * sizeof *sub_ids);
@@ -517,9 +518,9 @@ int delta_apply(struct delta *delta, const struct batch_header *header, struct s
         if (!err)
             err = record_apply(&run, &record);
     }
-    if (err)
-        return err == ERR_NOMEM ? err : ERR_MALFORMED;
     delta->last_group = header->number;
     delta->batch_bytes += batch_size(header);
+    if (err)
+        return err == ERR_NOMEM ? err : ERR_MALFORMED;
     return wire_finish(&r);
 }

@@ -105,8 +105,8 @@ struct delta *delta_new(uint64_t first_message);
 void delta_free(struct delta *delta);
 
 /* Apply the records of the next batch, which stand at place in the journal. ERR_OK;
- * ERR_MALFORMED: the records make no sense; ERR_NOMEM. After an error the delta is only good
- * for delta_free. */
+ * ERR_MALFORMED: a record makes no sense, and those behind it are left out; ERR_NOMEM: the
+ * delta is only good for delta_free. */
 int delta_apply(struct delta *delta, const struct batch_header *header, struct str records,
                 struct journal_place place);
 

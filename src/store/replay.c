@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/replay.h"
 
-#include "base/crc.h"
 #include "base/err.h"
 
 #include <inttypes.h>
@@ -20,7 +19,7 @@ static int batch_at(const struct replay *replay, const uint8_t *bytes, size_t le
     if (len - offset < BATCH_HEADER_LEN || memcmp(bytes + offset, mark, sizeof mark) != 0 ||
         batch_header_read(bytes + offset, &header) != ERR_OK ||
         batch_size(&header) > len - offset ||
-        crc32c(0, bytes + offset + BATCH_HEADER_LEN, header.len) != header.crc)
+        batch_crc(bytes + offset + BATCH_HEADER_LEN, header.len) != header.crc)
         return ERR_CHECKSUM;
     *ret_header = header;
     return ERR_OK;

@@ -7,6 +7,7 @@
 #include "store/row.h"
 #include "store/worker.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,11 +114,12 @@ static int batch_replay(void *context, const struct batch_header *header, struct
     struct worker *w = o->worker;
     int err = delta_apply(w->active, header, records, place);
 
-    if (err == ERR_MALFORMED) {
-        buf_printf(o->report, "journal: a batch that is whole makes no sense\n");
-        o->damaged++;
-    }
-    return err;
+    if (err != ERR_MALFORMED)
+        return err;
+    buf_printf(o->report, "journal: batch %" PRIu64 " is whole and makes no sense\n",
+               header->number);
+    o->damaged++;
+    return ERR_OK;
 }
 
 static int journal_open(struct worker *w, struct buf *report)

@@ -48,12 +48,10 @@ static void on_durable(void *context, uint64_t token)
     ((struct bench *)context)->durable = token;
 }
 
-static void on_loaded(void *context, const struct store_loaded *loaded)
+static void on_loaded(void *context, const struct core_loaded *loaded)
 {
     struct bench *b = context;
 
-    for (size_t i = 0; i < loaded->count; i++)
-        message_unref(loaded->entries[i].message);
     b->loaded += loaded->count;
     b->loaded_end = loaded->end;
     b->answered = true;
