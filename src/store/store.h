@@ -25,8 +25,9 @@ struct tables;
 
 enum store_health {
     STORE_WELL,
-    STORE_FULL,   /* no room on the disk, or over a limit: groups wait, nothing is lost; it
-                     tries again by itself and says STORE_WELL when service returns */
+    STORE_FULL,   /* room is short, on the disk or below a limit: take in no more, so that there
+                     is some for what takes out; with none left groups wait, nothing is lost,
+                     and it tries again by itself. STORE_WELL comes when there is room again */
     STORE_FAILED, /* the disk can't be trusted any more: what was not said to be durable will
                      never be; the process should stop */
 };

@@ -54,8 +54,9 @@ struct tables_kind {
     /* Remove the row that seek or next gave; next goes on behind it. */
     int (*remove_at)(struct tables_cursor *cursor);
     void (*cursor_free)(struct tables_cursor *cursor);
-    /* Bytes in use. From any thread. */
-    uint64_t (*bytes)(const struct tables *tables);
+    /* Bytes that rows take; those of removed rows are used again. Not while a transaction
+     * writes. */
+    uint64_t (*bytes)(struct tables *tables);
     /* Give memory back to the kernel that holds what was read; it can be read again. */
     void (*drop_resident)(struct tables *tables);
     /* Copy what is committed into a file of a directory, as a store would find it there;
@@ -80,7 +81,8 @@ struct tables_cursor {
 /* The file that LMDB's are in; LMDB itself makes another with "-lock" behind its name. */
 #define TABLES_LMDB_FILE "tables.mdb"
 
-/* Open, or make, the tables of a directory, for up to bytes_max bytes. What fails has a line in
+/* Open, or make, the tables of a directory, for up to bytes_max bytes, and as much again
+ * to get below that. What fails has a line in
  * report. ERR_OK, ERR_IO, ERR_LIMIT, ERR_NOMEM, ERR_CHECKSUM (the file is no such thing). */
 int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
                      struct tables **ret_tables);

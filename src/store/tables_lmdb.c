@@ -187,14 +187,42 @@ static void lmdb_cursor_free(struct tables_cursor *cursor)
     free(cursor);
 }
 
-static uint64_t lmdb_bytes(const struct tables *tables)
+/* Pages that are free to be used again: LMDB lists them in its table 0, under the number of the
+ * transaction that freed them; each list begins with its length. */
+static uint64_t pages_free(MDB_txn *txn)
 {
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    uint64_t pages = 0;
+
+    if (mdb_cursor_open(txn, 0, &cursor) != MDB_SUCCESS)
+        return 0;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS) {
+        size_t count = 0;
+        if (value.mv_size >= sizeof count)
+            memcpy(&count, value.mv_data, sizeof count);
+        pages += count;
+    }
+    mdb_cursor_close(cursor);
+    return pages;
+}
+
+static uint64_t lmdb_bytes(struct tables *tables)
+{
+    struct tables_lmdb *lmdb = (struct tables_lmdb *)tables;
     MDB_envinfo info;
     MDB_stat stat;
+    MDB_txn *txn;
 
-    mdb_env_info(((const struct tables_lmdb *)tables)->env, &info);
-    mdb_env_stat(((const struct tables_lmdb *)tables)->env, &stat);
-    return ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    mdb_env_info(lmdb->env, &info);
+    mdb_env_stat(lmdb->env, &stat);
+    uint64_t pages = info.me_last_pgno + 1;
+    if (mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn) == MDB_SUCCESS) {
+        uint64_t unused = pages_free(txn);
+        pages -= unused < pages ? unused : pages;
+        mdb_txn_abort(txn);
+    }
+    return pages * stat.ms_psize;
 }
 
 /* LMDB does not tell where its map is; the kernel does. */
@@ -292,7 +320,7 @@ int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
     snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
     int error = mdb_env_create(&lmdb->env);
     if (!error)
-        error = mdb_env_set_mapsize(lmdb->env, (size_t)bytes_max);
+        error = mdb_env_set_mapsize(lmdb->env, (size_t)bytes_max * 2);
     if (!error)
         error = mdb_env_set_maxdbs(lmdb->env, TABLE_COUNT);
     if (!error)

@@ -297,7 +297,7 @@ static void mem_cursor_free(struct tables_cursor *cursor)
     free(cursor);
 }
 
-static uint64_t mem_bytes(const struct tables *tables)
+static uint64_t mem_bytes(struct tables *tables)
 {
     struct tables_mem *mem = (struct tables_mem *)tables;
 

@@ -81,6 +81,32 @@ static enum worker_result append_failed(struct worker *w, int err)
     return WORKER_DEAD;
 }
 
+/* What is getting short, or NULL. It is said before there is nothing left, so that those who
+ * take something out still can. */
+static const char *room_short(const struct worker *w)
+{
+    uint64_t journal = journal_bytes(&w->journal), tables = w->stats.table_bytes;
+    bool was = w->health == STORE_FULL; /* then less is needed to be well again */
+
+    if (w->no_spare)
+        return "no space left on the disk for the journal";
+    if (journal > w->journal.bytes_max / 4 * (was ? 2 : 3) && w->job_waits)
+        return "the journal is near its limit";
+    if (tables > w->config.tables_bytes_max / 16 * (was ? 15 : 16))
+        return "the tables are at their limit";
+    return NULL;
+}
+
+static void room_check(struct worker *w)
+{
+    w->no_spare = w->no_spare && journal_wants_spare(&w->journal);
+    const char *why = room_short(w);
+    if (why)
+        health_set(w, STORE_FULL, "%s", why);
+    else if (w->health == STORE_FULL)
+        health_set(w, STORE_WELL, "there is room again");
+}
+
 static void latency_count(struct store_stats *stats, uint64_t us)
 {
     size_t bucket = 0;
@@ -107,8 +133,7 @@ static enum worker_result batch_done(struct worker *w, struct journal_place plac
         health_set(w, STORE_FAILED, "the journal's index: %s", err_text(err));
         return WORKER_DEAD;
     }
-    if (w->health == STORE_FULL)
-        health_set(w, STORE_WELL, "there is room again");
+    room_check(w);
     return WORKER_DONE;
 }
 
@@ -232,6 +257,7 @@ static void checkpoint_done(struct worker *w)
     delta_free(w->frozen);
     w->frozen = NULL;
     w->stats.checkpoints++;
+    w->stats.table_bytes = w->tables->kind->bytes(w->tables);
     while ((segment = journal_release(&w->journal, w->applied))) {
         struct segment **slot = vec_push(&w->dead);
         if (slot)
@@ -244,8 +270,10 @@ static void checkpoint_done(struct worker *w)
 static void job_failed(struct worker *w)
 {
     w->job_waits = true;
-    if (w->job.kind == JOB_FILES) /* no room for a spare: it is not needed yet */
+    if (w->job.kind == JOB_FILES) { /* the spare is not needed yet */
+        w->no_spare = w->job.err == ERR_LIMIT;
         return;
+    }
     if (w->job.err == ERR_LIMIT || w->job.err == ERR_NOMEM)
         return; /* the journal still takes batches; when it can't either, that is said */
     if (++w->job_failures >= JOB_FAILURES_MAX)
@@ -262,8 +290,11 @@ void worker_job_done(struct worker *w)
         checkpoint_done(w);
     } else if (w->job.spare) {
         journal_spare_put(&w->journal, w->job.spare);
+        w->no_spare = false;
     }
     w->job.kind = JOB_NONE;
+    if (!w->batch_built) /* else the group that waits will say it */
+        room_check(w);
 }
 
 void worker_retry(struct worker *w)

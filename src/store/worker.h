@@ -43,6 +43,7 @@ struct worker {
     uint64_t read_bytes; /* by loads, since memory was given back */
     unsigned failures; /* in a row, of writes or syncs */
     unsigned job_failures;
+    bool no_spare;     /* there was no room for it */
     bool job_waits;    /* it failed: not again before worker_retry */
     struct job job;
     struct backup *backup; /* that is under way, or NULL */

@@ -165,7 +165,11 @@ static int open_all(struct worker *w, struct buf *report)
         err = tables_open(w, report);
     if (!err)
         err = meta_open(w, report);
-    return err ? err : journal_open(w, report);
+    if (!err)
+        err = journal_open(w, report);
+    if (!err)
+        w->stats.table_bytes = w->tables->kind->bytes(w->tables);
+    return err;
 }
 
 int worker_open(const struct store_config *config, struct buf *report, struct worker **ret_worker)

@@ -460,6 +460,43 @@ START_TEST(tables_of_a_newer_format_are_refused)
 }
 END_TEST
 
+START_TEST(full_tables_are_told_in_time_to_be_drained)
+{
+    const struct store_config config = { .dir = dir, .journal_bytes_max = 1 << 18,
+                                         .segment_bytes = 1 << 16, .tables_bytes_max = 1 << 20 };
+    char payload[1000];
+    uint64_t seq = 0, done = 0;
+
+    rig_dir_make(dir);
+    rig_init(&rig, &config);
+    ck_assert_int_eq(rig_open(&rig), ERR_OK);
+    rig_session(&rig, 1, "alice");
+    memset(payload, '1', sizeof payload);
+    payload[sizeof payload - 1] = 0;
+    while (rig.health == STORE_WELL && seq < 5000) {
+        rig_queue(&rig, 1, ++seq, rig_message("t", payload));
+        if (seq % 20 == 0)
+            rig_settle(&rig);
+    }
+    rig_settle(&rig);
+    ck_assert_int_eq(rig.health, STORE_FULL);
+    ck_assert_str_eq(rig.why, "the tables are at their limit");
+    ck_assert_uint_eq(rig.durable, rig.token);
+    while (rig.health == STORE_FULL && done < seq) {
+        rig_load(&rig, 1, done + 1, 50);
+        ck_assert_uint_gt(rig.entries.len, 0);
+        vec_each (&rig.entries, entry)
+            rig_done(&rig, 1, done = entry->seq, 0);
+        rig_settle(&rig);
+        ck_assert_uint_eq(rig.durable, rig.token);
+        if (rig.health == STORE_FULL)
+            tables_fill();
+    }
+    ck_assert_int_eq(rig.health, STORE_WELL);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("store/store", what_was_said_to_be_durable_is_there_after_a_restart,
           threads_make_it_durable_too, what_is_undone_in_time_never_needs_the_disk,
           what_is_undone_beside_lazy_work_is_said_at_once,
@@ -468,4 +505,4 @@ UNIT_MAIN("store/store", what_was_said_to_be_durable_is_there_after_a_restart,
           a_queue_entry_keeps_its_qos_flags_and_identifiers,
           a_backlog_goes_to_the_tables_and_comes_back_in_order, a_running_store_is_backed_up,
           a_damaged_row_is_located_and_the_others_are_served, a_dump_says_what_is_there,
-          tables_of_a_newer_format_are_refused)
+          tables_of_a_newer_format_are_refused, full_tables_are_told_in_time_to_be_drained)
