@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-bool face_publish(struct store *store)
+void face_publish(struct store *store)
 {
     struct face_shared *shared = &store->shared;
     struct worker *w = store->worker;
@@ -14,12 +14,11 @@ bool face_publish(struct store *store)
     shared->stats.journal_bytes = journal_bytes(&w->journal);
     shared->stats.written_bytes = w->journal.written_bytes;
     if (!w->why_news)
-        return false;
+        return;
     w->why_news = false;
     shared->health = w->health;
     memcpy(shared->why, w->why, sizeof shared->why);
     shared->why_news = true;
-    return true;
 }
 
 static enum worker_result work_do(struct worker *worker, struct work *work)
@@ -27,7 +26,7 @@ static enum worker_result work_do(struct worker *worker, struct work *work)
     switch (work->kind) {
     case WORK_GROUP: return worker_group(worker, list_entry(work, struct group, work));
     case WORK_LOAD: return worker_load(worker, list_entry(work, struct load, work));
-    case WORK_BACKUP: return backup_run(list_entry(work, struct backup, work), worker);
+    case WORK_BACKUP: return backup_begin(list_entry(work, struct backup, work), worker);
     }
     return WORKER_DEAD;
 }
@@ -45,12 +44,20 @@ enum worker_result face_work(struct store *store, bool *ret_done)
     struct work *work = list_entry(node, struct work, link);
     enum worker_result result = work_do(store->worker, work);
     pthread_mutex_lock(&shared->lock);
-    if (result == WORKER_DONE) {
+    if (result == WORKER_DONE)
         list_push_back(&shared->done, node);
-    } else { /* in front again */
+    else if (result != WORKER_KEPT) /* in front again */
         list_push_back(shared->todo.next, node);
-    }
+    face_publish(store);
     pthread_mutex_unlock(&shared->lock);
-    *ret_done = result == WORKER_DONE;
+    *ret_done = result == WORKER_DONE || result == WORKER_KEPT;
     return result;
+}
+
+void face_backup_back(struct store *store, struct backup *backup)
+{
+    backup_end(backup, store->worker);
+    pthread_mutex_lock(&store->shared.lock);
+    list_push_back(&store->shared.done, &backup->work.link);
+    pthread_mutex_unlock(&store->shared.lock);
 }

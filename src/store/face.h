@@ -19,6 +19,7 @@ struct face_shared {
     bool stop; /* no more work comes: do what there is, and end */
     bool job_ready, job_done;
     bool job_stop;
+    bool copy_done; /* of the backup */
     enum store_health health;
     char why[200];
     bool why_news;
@@ -31,6 +32,8 @@ struct store {
     struct face_shared shared;
     bool threaded;
     pthread_t thread, job_thread;
+    pthread_t copy_thread; /* while a backup is copied */
+    struct backup *copied; /* by it */
     void (*wake)(void *context);
     void *wake_context;
     /* The node thread's own. */
@@ -38,7 +41,8 @@ struct store {
     uint64_t said_token; /* what was said to be durable */
     size_t outstanding;  /* groups handed over and not back yet */
     uint64_t now_ms;
-    uint64_t retry_ms;   /* without a thread: when what had no room is tried again; 0: now */
+    uint64_t retry_ms;   /* without a thread: when what had no room is tried again; 0: nothing */
+    bool blocked;        /* without a thread: the oldest work had no room */
     unsigned job_delay;  /* without a thread: calls until the job is done */
     uint64_t pending_ops, pending_bytes; /* of groups that are outstanding */
     uint64_t oldest_ms;  /* since when the oldest outstanding group waits */
@@ -52,9 +56,11 @@ struct store {
  * ret_done: false: nothing was ready. What it could not do yet stays first. */
 enum worker_result face_work(struct store *store, bool *ret_done);
 
-/* Make what the worker knows seen by the node thread; the lock is held. Is there something
- * that the node thread should hear at once? */
-bool face_publish(struct store *store);
+/* Make what the worker knows seen by the node thread; the lock is held. */
+void face_publish(struct store *store);
+
+/* A backup was copied: give it back to the node thread. */
+void face_backup_back(struct store *store, struct backup *backup);
 
 /* Run and end the threads. */
 int thread_start(struct store *store);

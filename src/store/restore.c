@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Give back what survived, as operations: rows of the tables and what the journal's delta says
- * of them, merged. */
+#include "store/restore.h"
+
 #include "base/err.h"
 #include "base/os.h"
 #include "mqtt/wire.h"
@@ -9,6 +9,7 @@
 #include "store/face.h"
 #include "store/fetch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,10 +318,9 @@ static int everything_give(struct restore *r)
     return err ? err : delta_retained_give(r);
 }
 
-int store_restore(struct store *store, int (*fn)(void *context, const struct durable_op *op),
-                  void *context, struct store_recovery *ret_recovery)
+int restore_run(struct worker *w, int (*fn)(void *context, const struct durable_op *op),
+                void *context, struct store_recovery *ret_recovery)
 {
-    struct worker *w = store->worker;
     struct layers layers = worker_layers(w);
     struct store_recovery recovery = w->recovery;
     struct restore r = { .layers = &layers,
@@ -342,4 +342,11 @@ int store_restore(struct store *store, int (*fn)(void *context, const struct dur
     recovery.took_ms += (uint32_t)(os_monotonic_ms() - start);
     *ret_recovery = recovery;
     return err;
+}
+
+int store_restore(struct store *store, int (*fn)(void *context, const struct durable_op *op),
+                  void *context, struct store_recovery *ret_recovery)
+{
+    assert(!store->threaded && !store->worker->frozen);
+    return restore_run(store->worker, fn, context, ret_recovery);
 }

@@ -12,6 +12,17 @@ enum { TEXT_KEPT = 400, TEXT_MAX = TEXT_KEPT + DIGEST_LEN, CRC_LEN = 4 };
 
 enum { QUEUE_QOS = 0x03, QUEUE_RETAIN = 0x04, QUEUE_RECEIVED = 0x08 };
 
+const char *table_name(enum table table)
+{
+    static const char *const names[TABLE_COUNT] = {
+        [TABLE_META] = "meta",         [TABLE_SESSIONS] = "sessions", [TABLE_SUBS] = "subs",
+        [TABLE_INCOMING] = "incoming", [TABLE_QUEUE] = "queue",       [TABLE_MESSAGES] = "messages",
+        [TABLE_REFS] = "refs",         [TABLE_RETAINED] = "retained",
+    };
+
+    return names[table];
+}
+
 static void key_u64(struct row_key *key, uint64_t value)
 {
     for (int shift = 56; shift >= 0; shift -= 8)

@@ -262,6 +262,7 @@ void store_poll(struct store *store, uint64_t now_ms)
     store->now_ms = now_ms;
     if (store->retry_ms && now_ms >= store->retry_ms) {
         store->retry_ms = 0;
+        store->blocked = false;
         worker_retry(store->worker);
     }
     for (;;) {
@@ -283,6 +284,13 @@ void store_poll(struct store *store, uint64_t now_ms)
     pending_check(store);
 }
 
+/* Without a thread store_poll is where time passes. */
+static void retry_later(struct store *store)
+{
+    if (!store->retry_ms)
+        store->retry_ms = store->now_ms + WORKER_RETRY_MS;
+}
+
 /* Without a job thread a job is done between other work: sometimes at once, sometimes a few
  * calls later, so that what happens beside a job happens in tests, too. */
 static bool job_work(struct store *store)
@@ -302,23 +310,30 @@ static bool job_work(struct store *store)
     job_run(&w->job);
     worker_job_done(w);
     if (w->job_waits)
-        store->retry_ms = store->now_ms + WORKER_RETRY_MS;
+        retry_later(store);
     face_publish(store);
     return true;
 }
 
 bool store_work(struct store *store)
 {
+    struct backup *backup = backup_next(store->worker);
     bool done = false;
 
     assert(!store->threaded);
-    if (store->retry_ms)
-        return false;
+    if (backup) {
+        backup_copy(backup);
+        face_backup_back(store, backup);
+        return true;
+    }
     if (job_work(store))
         return true;
+    if (store->blocked)
+        return false;
     enum worker_result result = face_work(store, &done);
-    if (result == WORKER_WAIT)
-        store->retry_ms = store->now_ms + WORKER_RETRY_MS;
+    store->blocked = result == WORKER_WAIT;
+    if (store->blocked)
+        retry_later(store);
     if (result == WORKER_JOB)
         store->job_delay = 0;
     return done || result == WORKER_JOB;
@@ -375,6 +390,10 @@ void store_close(struct store *store)
     group_free(store->gathering);
     works_free(&store->shared.todo);
     works_free(&store->shared.done);
+    if (store->worker && store->worker->backup) {
+        store->worker->backup->err = ERR_CLOSED;
+        backup_back(store->worker->backup);
+    }
     worker_free(store->worker);
     pthread_mutex_destroy(&store->shared.lock);
     pthread_cond_destroy(&store->shared.todo_news);

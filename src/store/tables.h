@@ -29,6 +29,9 @@ enum table {
 
 enum { TABLES_KEY_MAX = 500 };
 
+/* A table's name, in files and for people. Static. */
+const char *table_name(enum table table);
+
 struct tables;
 struct tables_txn;
 struct tables_cursor;
@@ -74,6 +77,9 @@ struct tables_cursor {
     const struct tables_kind *kind;
 };
 
+/* The file that LMDB's are in; LMDB itself makes another with "-lock" behind its name. */
+#define TABLES_LMDB_FILE "tables.mdb"
+
 /* Open, or make, the tables of a directory, for up to bytes_max bytes. What fails has a line in
  * report. ERR_OK, ERR_IO, ERR_LIMIT, ERR_NOMEM, ERR_CHECKSUM (the file is no such thing). */
 int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
@@ -82,6 +88,9 @@ int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
 /* New tables in memory, or NULL when out of memory. close keeps them where keep is set: a
  * test that crashes its store opens the next one on them, and ends with tables_mem_free. */
 struct tables *tables_mem_new(bool keep);
+
+/* Let the next commits of tables in memory fail with err, as a full or broken disk would. */
+void tables_mem_fail(struct tables *tables, unsigned commits, int err);
 
 /* Free tables in memory that close has kept. Accepts NULL. */
 void tables_mem_free(struct tables *tables);

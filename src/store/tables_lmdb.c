@@ -13,14 +13,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static const char FILE_NAME[] = "tables.mdb";
-
-static const char *const names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",         [TABLE_SESSIONS] = "sessions", [TABLE_SUBS] = "subs",
-    [TABLE_INCOMING] = "incoming", [TABLE_QUEUE] = "queue",       [TABLE_MESSAGES] = "messages",
-    [TABLE_REFS] = "refs",         [TABLE_RETAINED] = "retained",
-};
-
 struct tables_lmdb {
     struct tables tables;
     MDB_env *env;
@@ -241,7 +233,7 @@ static int lmdb_copy(struct tables *tables, const char *dir)
 {
     char path[PATH_MAX];
 
-    snprintf(path, sizeof path, "%s/%s", dir, FILE_NAME);
+    snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
     return err_of(
         mdb_env_copy2(((struct tables_lmdb *)tables)->env, path, MDB_CP_COMPACT));
 }
@@ -281,7 +273,7 @@ static int dbis_open(struct tables_lmdb *lmdb)
     if (error)
         return error;
     for (int table = 0; table < TABLE_COUNT && !error; table++)
-        error = mdb_dbi_open(txn, names[table], MDB_CREATE, &lmdb->dbi[table]);
+        error = mdb_dbi_open(txn, table_name((enum table)table), MDB_CREATE, &lmdb->dbi[table]);
     if (!error)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
@@ -297,7 +289,7 @@ int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
     if (!lmdb)
         return ERR_NOMEM;
     lmdb->tables.kind = &lmdb_kind;
-    snprintf(path, sizeof path, "%s/%s", dir, FILE_NAME);
+    snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
     int error = mdb_env_create(&lmdb->env);
     if (!error)
         error = mdb_env_set_mapsize(lmdb->env, (size_t)bytes_max);

@@ -32,6 +32,8 @@ struct tables_mem {
     pthread_rwlock_t lock;
     struct rows rows[TABLE_COUNT];
     uint64_t bytes;
+    unsigned failures; /* of commits that are to come, with fail_err */
+    int fail_err;
 };
 
 struct mem_txn {
@@ -143,12 +145,6 @@ static void txn_end(struct mem_txn *txn)
     free(txn);
 }
 
-static int mem_commit(struct tables_txn *txn)
-{
-    txn_end((struct mem_txn *)txn);
-    return ERR_OK;
-}
-
 static void mem_abort(struct tables_txn *tables_txn)
 {
     struct mem_txn *txn = (struct mem_txn *)tables_txn;
@@ -173,6 +169,20 @@ static void mem_abort(struct tables_txn *tables_txn)
     }
     txn->mem->bytes = txn->bytes;
     txn_end(txn);
+}
+
+static int mem_commit(struct tables_txn *tables_txn)
+{
+    struct mem_txn *txn = (struct mem_txn *)tables_txn;
+    struct tables_mem *mem = txn->mem;
+
+    if (txn->write && mem->failures > 0) {
+        mem->failures--;
+        mem_abort(tables_txn);
+        return mem->fail_err;
+    }
+    txn_end(txn);
+    return ERR_OK;
 }
 
 static int mem_get(struct tables_txn *txn, enum table table, struct str key, struct str *ret_value)
@@ -307,6 +317,14 @@ static int mem_copy(struct tables *tables, const char *dir)
     (void)tables;
     (void)dir;
     return ERR_INVALID;
+}
+
+void tables_mem_fail(struct tables *tables, unsigned commits, int err)
+{
+    struct tables_mem *mem = (struct tables_mem *)tables;
+
+    mem->failures = commits;
+    mem->fail_err = err;
 }
 
 void tables_mem_free(struct tables *tables)

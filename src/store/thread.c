@@ -2,6 +2,7 @@
 /* The store thread does the work, in order; the job thread does the worker's jobs beside it. */
 #include "base/err.h"
 #include "base/os.h"
+#include "store/backup.h"
 #include "store/face.h"
 
 #include <time.h>
@@ -24,6 +25,19 @@ static void *job_thread(void *argument)
         shared->job_done = true;
         pthread_cond_signal(&shared->todo_news);
     }
+    pthread_mutex_unlock(&shared->lock);
+    return NULL;
+}
+
+static void *copy_thread(void *argument)
+{
+    struct store *store = argument;
+    struct face_shared *shared = &store->shared;
+
+    backup_copy(store->copied);
+    pthread_mutex_lock(&shared->lock);
+    shared->copy_done = true;
+    pthread_cond_signal(&shared->todo_news);
     pthread_mutex_unlock(&shared->lock);
     return NULL;
 }
@@ -63,15 +77,43 @@ static void jobs_turn(struct turn *turn)
     pthread_mutex_unlock(&shared->lock);
 }
 
+/* Take a copied backup back, and begin to copy the next. */
+static void backup_turn(struct turn *turn)
+{
+    struct store *store = turn->store;
+    struct face_shared *shared = &store->shared;
+
+    pthread_mutex_lock(&shared->lock);
+    bool done = shared->copy_done;
+    shared->copy_done = false;
+    pthread_mutex_unlock(&shared->lock);
+    if (done) {
+        pthread_join(store->copy_thread, NULL);
+        face_backup_back(store, store->copied);
+        store->copied = NULL;
+        store->wake(store->wake_context);
+    }
+    struct backup *backup = backup_next(store->worker);
+    if (!backup)
+        return;
+    store->copied = backup;
+    if (pthread_create(&store->copy_thread, NULL, copy_thread, store) == 0)
+        return;
+    store->copied = NULL;
+    backup->err = ERR_NOMEM;
+    face_backup_back(store, backup);
+    store->wake(store->wake_context);
+}
+
 /* Sleep until there is something to do; false: the end. The lock is held. */
 static bool wait_turn(struct turn *turn)
 {
     struct face_shared *shared = &turn->store->shared;
     bool idle = list_empty(&shared->todo) || turn->last != WORKER_DONE;
 
-    if (shared->job_done)
+    if (shared->job_done || shared->copy_done)
         return true;
-    if (shared->stop && !turn->job_runs && (list_empty(&shared->todo) || idle))
+    if (shared->stop && !turn->job_runs && !turn->store->copied && (list_empty(&shared->todo) || idle))
         return false;
     if (!idle)
         return true;
@@ -110,6 +152,8 @@ static void work_turn(struct turn *turn)
     if (turn->last != WORKER_DONE)
         return;
     turn->last = face_work(store, &done);
+    if (turn->last == WORKER_KEPT)
+        turn->last = WORKER_DONE;
     if (turn->last == WORKER_WAIT && !turn->retry_ms)
         turn->retry_ms = os_monotonic_ms() + WORKER_RETRY_MS;
     if (done)
@@ -126,9 +170,11 @@ static void *store_thread(void *argument)
         jobs_turn(&turn);
         retry_turn(&turn);
         work_turn(&turn);
+        backup_turn(&turn);
         jobs_turn(&turn);
         pthread_mutex_lock(&shared->lock);
-        bool news = face_publish(turn.store);
+        face_publish(turn.store);
+        bool news = shared->why_news;
         pthread_mutex_unlock(&shared->lock);
         if (news)
             turn.store->wake(turn.store->wake_context);

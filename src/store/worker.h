@@ -9,6 +9,8 @@
 #include "store/load.h"
 #include "store/store.h"
 
+struct backup;
+
 enum {
     /* A delta of this size goes to the tables. */
     DELTA_MARKS_MAX = 32 * 1024,
@@ -26,6 +28,7 @@ struct worker {
     struct store_config config;
     const struct disk *disk;
     int lock_file; /* -1: not held */
+    bool look_only;
     struct tables *tables;
     struct journal journal;
     struct delta *active;
@@ -42,6 +45,7 @@ struct worker {
     unsigned job_failures;
     bool job_waits;    /* it failed: not again before worker_retry */
     struct job job;
+    struct backup *backup; /* that is under way, or NULL */
     struct {
         VEC(struct segment *);
     } dead; /* not needed any more, to be removed */
@@ -55,6 +59,7 @@ struct worker {
 /* What became of a piece of work. */
 enum worker_result {
     WORKER_DONE,
+    WORKER_KEPT, /* it is done later, beside other work */
     WORKER_WAIT, /* no room; try again after worker_retry */
     WORKER_JOB,  /* try again when the job is done */
     WORKER_DEAD, /* never */
@@ -63,6 +68,10 @@ enum worker_result {
 /* Lock the directory, open the tables, read the journal. As store_open. */
 int worker_open(const struct store_config *config, struct buf *report,
                 struct worker **ret_worker);
+
+/* The same for a directory that is only looked at: nothing in it changes. ERR_NOT_FOUND: there
+ * is no store in it. */
+int worker_look(const char *dir, struct buf *report, struct worker **ret_worker);
 
 /* Close everything. Accepts NULL. No job may be running. */
 void worker_free(struct worker *worker);

@@ -127,7 +127,8 @@ static int journal_open(struct worker *w, struct buf *report)
                              .applied = w->applied,
                              .batch = batch_replay,
                              .context = &opening,
-                             .report = report };
+                             .report = report,
+                             .look_only = w->look_only };
 
     journal_init(&w->journal, w->disk, w->config.dir, w->config.journal_bytes_max);
     if (w->config.segment_bytes)
@@ -149,14 +150,9 @@ static int journal_open(struct worker *w, struct buf *report)
     return ERR_OK;
 }
 
-int worker_open(const struct store_config *config, struct buf *report, struct worker **ret_worker)
+static int open_all(struct worker *w, struct buf *report)
 {
-    struct worker *w = calloc(1, sizeof *w);
-
-    if (!w)
-        return ERR_NOMEM;
-    w->config = *config;
-    w->disk = config->disk ? config->disk : &disk_os;
+    w->disk = w->config.disk ? w->config.disk : &disk_os;
     w->lock_file = -1;
     if (!w->config.journal_bytes_max)
         w->config.journal_bytes_max = GIB;
@@ -167,8 +163,47 @@ int worker_open(const struct store_config *config, struct buf *report, struct wo
         err = tables_open(w, report);
     if (!err)
         err = meta_open(w, report);
-    if (!err)
-        err = journal_open(w, report);
+    return err ? err : journal_open(w, report);
+}
+
+int worker_open(const struct store_config *config, struct buf *report, struct worker **ret_worker)
+{
+    uint64_t start = os_monotonic_ms();
+    struct worker *w = calloc(1, sizeof *w);
+
+    if (!w)
+        return ERR_NOMEM;
+    w->config = *config;
+    int err = open_all(w, report);
+    if (err) {
+        worker_free(w);
+        return err;
+    }
+    w->recovery.took_ms = (uint32_t)(os_monotonic_ms() - start);
+    *ret_worker = w;
+    return ERR_OK;
+}
+
+int worker_look(const char *dir, struct buf *report, struct worker **ret_worker)
+{
+    char path[PATH_MAX];
+    int file;
+    struct worker *w;
+
+    snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
+    int err = disk_os.open(&disk_os, path, false, &file);
+    if (err) {
+        buf_printf(report, "%s: %s\n", path,
+                   err == ERR_NOT_FOUND ? "there is no store here" : err_text(err));
+        return err;
+    }
+    disk_os.close(&disk_os, file);
+    w = calloc(1, sizeof *w);
+    if (!w)
+        return ERR_NOMEM;
+    w->config.dir = dir;
+    w->look_only = true;
+    err = open_all(w, report);
     if (err) {
         worker_free(w);
         return err;

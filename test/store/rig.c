@@ -324,8 +324,7 @@ void rig_start(struct rig *rig)
     assert(!err);
 }
 
-/* Sleep until the store thread has something to say, and hear it. */
-static void hear(struct rig *rig)
+void rig_hear(struct rig *rig)
 {
     pthread_mutex_lock(&rig->lock);
     while (!rig->awake)
@@ -340,13 +339,13 @@ void rig_await(struct rig *rig, uint64_t token)
 {
     store_flush(rig->store, rig->now_ms);
     while (rig->durable < token)
-        hear(rig);
+        rig_hear(rig);
 }
 
 void rig_await_loads(struct rig *rig, unsigned loads)
 {
     while (rig->loads < loads)
-        hear(rig);
+        rig_hear(rig);
 }
 
 void rig_dir_make(char path[64])

@@ -88,6 +88,7 @@ int rig_restore(struct rig *rig, struct buf *out, struct store_recovery *ret_rec
 /* Start the threads; wait until tokens are durable. */
 void rig_start(struct rig *rig);
 void rig_await(struct rig *rig, uint64_t token);
+void rig_hear(struct rig *rig); /* whatever it says next */
 void rig_await_loads(struct rig *rig, unsigned loads);
 
 /* A new directory for a test, into path, and its removal with all that is in it. */
