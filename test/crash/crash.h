@@ -75,6 +75,7 @@ struct client {
     bool acked_of[MESSAGES_MAX];
     bool refused_of[MESSAGES_MAX]; /* or may have been, by a store that was full */
     uint32_t retained_sent, retained_acked;
+    bool retained_refused; /* one may have been, and came again behind later ones */
     uint32_t lives;             /* connections so far: the payload of its will */
     uint32_t mourned;           /* the life whose will must be seen; 0: none */
     uint32_t will_seen;

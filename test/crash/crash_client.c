@@ -382,6 +382,15 @@ bool client_hear(struct crash *crash, struct client *client)
     return true;
 }
 
+/* The store is full: the broker may refuse the message, and the client never hear of it. */
+static void note_refused(struct client *client, const struct mqtt_publish *packet)
+{
+    if (packet->topic.ptr[0] == 'm')
+        client->refused_of[number_of(packet->payload)] = true;
+    else
+        client->retained_refused = true;
+}
+
 bool client_speak(struct crash *crash, struct client *client)
 {
     struct mqtt_frame frame;
@@ -394,8 +403,8 @@ bool client_speak(struct crash *crash, struct client *client)
     if (!err)
         err = mqtt_decode(&frame, MQTT_5, &packet);
     assert(!err);
-    if (crash->full && packet.kind == MQTT_PUBLISH && packet.publish.topic.ptr[0] == 'm')
-        client->refused_of[number_of(packet.publish.payload)] = true;
+    if (crash->full && packet.kind == MQTT_PUBLISH)
+        note_refused(client, &packet.publish);
     broker_step(crash, (struct core_event){
                            .kind = CORE_PACKET, .conn = client->conn, .packet = &packet });
     free(parcel.bytes);

@@ -48,7 +48,7 @@ static void on_durable(void *context, uint64_t token)
     ((struct bench *)context)->durable = token;
 }
 
-static void on_loaded(void *context, const struct store_loaded *loaded)
+static void on_loaded(void *context, const struct core_loaded *loaded)
 {
     struct bench *b = context;
 

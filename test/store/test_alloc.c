@@ -26,7 +26,7 @@ static void on_durable(void *context, uint64_t token)
     durable = token;
 }
 
-static void on_loaded(void *context, const struct store_loaded *answer)
+static void on_loaded(void *context, const struct core_loaded *answer)
 {
     (void)context;
     for (size_t i = 0; i < answer->count; i++)
