@@ -13,7 +13,9 @@ static void finish(struct core *core, struct session *session, uint64_t seq)
         box->inflight--;
         core->stats.inflight--;
     }
-    record_done(core, session, seq, outbox_at(box, seq)->token);
+    /* Once it was received its token is that of another record. */
+    const struct outbox_entry *entry = outbox_at(box, seq);
+    record_done(core, session, seq, entry->state == OUTBOX_RECEIVED ? 0 : entry->token);
     outbox_done(box, seq);
     deliver_more(core, session);
 }

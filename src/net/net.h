@@ -17,6 +17,8 @@ struct net;
 struct node;
 struct core_load;
 struct core_loaded;
+struct core_answer;
+struct core_ask;
 struct durable_op;
 struct uv_loop_s;
 
@@ -137,6 +139,12 @@ struct net_config {
     void (*load)(void *context, const struct core_load *loads, size_t count);
     /* What this turn had to hand over is with store. May be NULL. */
     void (*turn)(void *context, uint64_t now_ms);
+    /* A question of the core's; its texts are runs of bytes, borrowed for the call. The
+     * answer is net_answer, from inside the call or later. NULL: everybody who has to be
+     * asked about is refused. Not called for users of whom the transport knows who they are. */
+    void (*ask)(void *context, const struct core_ask *ask, const uint8_t *bytes);
+    /* This connection is gone, whether something was asked about it or not. May be NULL. */
+    void (*left)(void *context, uint32_t conn);
     /* MESH_PERSIST: write the incarnation down before returning. May be NULL. */
     void (*persist_inc)(void *context, uint32_t inc);
     /* Clients are let in from now on. May be NULL. */
@@ -162,6 +170,9 @@ void net_loaded(struct net *net, const struct core_loaded *loaded);
 
 /* The store has no room, or has some again. On the net's thread, likewise. */
 void net_store_full(struct net *net, bool full);
+/* The answer to a question about a connection: the core hears of it with the next settle;
+ * one that came too late is ignored. Copied. On the net's thread only. */
+void net_answer(struct net *net, uint32_t conn, const struct core_answer *answer);
 
 /* Open all listeners. ERR_OK, or ERR_IO with one line for each that failed in errors:
  * "cannot listen on 127.0.0.1:1883: address already in use". */

@@ -4,9 +4,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "server/access.h"
+#include "server/authority.h"
+#include "server/data_dir.h"
 #include "server/notify.h"
 #include "server/ports.h"
-#include "server/data_dir.h"
 #include "server/server_state.h"
 #include "server/storage.h"
 
@@ -110,6 +112,20 @@ static void on_persist(void *context, uint32_t inc)
         log_error("identity.write_failed", "incarnation=%u", inc);
 }
 
+static void on_ask(void *context, const struct core_ask *ask, const uint8_t *bytes)
+{
+    struct server *server = context;
+
+    authority_ask(server->authority, ask, bytes);
+}
+
+static void on_left(void *context, uint32_t conn)
+{
+    struct server *server = context;
+
+    authority_left(server->authority, conn);
+}
+
 static int make_net(struct server *server, struct buf *errors)
 {
     const struct config *from = &server->config;
@@ -136,6 +152,8 @@ static int make_net(struct server *server, struct buf *errors)
         .store = storage_put,
         .load = storage_load,
         .turn = storage_turn,
+        .ask = on_ask,
+        .left = on_left,
         .persist_inc = on_persist,
         .ready = on_gate_open,
         .context = server,
@@ -146,6 +164,8 @@ static int make_net(struct server *server, struct buf *errors)
     if (!server->net)
         return ERR_IO;
     int err = storage_start(server);
+    if (!err)
+        err = access_begin(server);
     return err ? err : net_listen(server->net, errors);
 }
 
@@ -196,13 +216,14 @@ static void ignore_signals(struct server *server)
     server->watching = false;
 }
 
-/* Certificates that cannot be read are said here, beside what else is in the way. */
-static int check_files(const struct config *config, struct buf *errors)
+/* Files that cannot be read are said here, beside what else is in the way. */
+static int read_files(struct server *server, struct buf *errors)
 {
-    const char *path = config->mesh.ca_file;
+    const char *path = server->config.mesh.ca_file;
+    int err = access_load(server, errors);
 
     if (!path[0] || access(path, R_OK) == 0)
-        return ERR_OK;
+        return err;
     buf_printf(errors, "mesh.ca_file: %s: cannot be read: %s\n", path, strerror(errno));
     return ERR_IO;
 }
@@ -216,7 +237,7 @@ static int build(struct server *server, struct buf *errors)
         err = make_lists(server);
     if (err)
         return err;
-    int files = check_files(&server->config, errors);
+    int files = read_files(server, errors);
     char *dir = NULL;
     err = data_dir_choose(server->config.node.data, server->config.node.name, &dir, errors);
     if (!err)
@@ -280,6 +301,7 @@ void server_free(struct server *server)
         return;
     ignore_signals(server);
     storage_stop(server);
+    access_end(server);
     net_free(server->net);
     free(server->store_dir);
     node_free(server->node);

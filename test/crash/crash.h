@@ -73,7 +73,9 @@ struct client {
     uint32_t sent, acked;       /* messages of a publisher: numbers from 1 */
     uint8_t qos_of[MESSAGES_MAX];
     bool acked_of[MESSAGES_MAX];
+    bool refused_of[MESSAGES_MAX]; /* or may have been, by a store that was full */
     uint32_t retained_sent, retained_acked;
+    bool retained_refused; /* one may have been, and came again behind later ones */
     uint32_t lives;             /* connections so far: the payload of its will */
     uint32_t mourned;           /* the life whose will must be seen; 0: none */
     uint32_t will_seen;
@@ -98,7 +100,7 @@ struct crash {
     conn_id late; /* who looks at what is retained in the end */
     uint32_t retained[PUBLISHERS]; /* what it has seen */
     unsigned crashes;
-    bool disk_failed;
+    bool disk_failed, full;
     struct buf wrong; /* violations, a line each */
 };
 

@@ -25,6 +25,7 @@ static void on_health(void *context, enum store_health health, const char *why)
     struct crash *crash = context;
 
     (void)why;
+    crash->full = health == STORE_FULL;
     if (health == STORE_FAILED)
         crash->disk_failed = true;
     else
@@ -146,7 +147,7 @@ void broker_start(struct crash *crash)
     buf_finish(&report);
     carry_store(crash);
     node_out_clear(&crash->out);
-    crash->disk_failed = false;
+    crash->disk_failed = crash->full = false;
 }
 
 void broker_crash(struct crash *crash)

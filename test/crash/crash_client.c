@@ -143,6 +143,8 @@ void client_publish(struct crash *crash, struct client *client)
     struct flight flight = { .qos = (uint8_t)(1 + rand_below(&crash->rand, 2)),
                              .retain = retain,
                              .number = retain ? ++client->retained_sent : ++client->sent };
+    if (retain) /* of mixed QoS the older may be sent again when the newer may not */
+        flight.qos = (uint8_t)(1 + (client - crash->clients) % 2);
     do {
         flight.id = client->next_id = (uint16_t)(client->next_id % 30 + 1); /* met again soon */
         for (size_t i = 0; i < client->flight_count; i++) {
@@ -202,8 +204,10 @@ static void take(struct crash *crash, struct client *client, const struct mqtt_p
         crash_wrong(crash, "%s gets what nobody sent", client->name);
         return;
     }
+    uint32_t since = client->since[from - crash->clients];
     if (inbox->times[number]++ == 0) {
-        if (number < inbox->last)
+        /* What was sent before it subscribed, or was refused, may be sent again later. */
+        if (since && number >= since && number < inbox->last && !from->refused_of[number])
             crash_wrong(crash, "%s gets %u of %s after %u", client->name, number, from->name,
                         inbox->last);
         inbox->last = number;
@@ -378,6 +382,15 @@ bool client_hear(struct crash *crash, struct client *client)
     return true;
 }
 
+/* The store is full: the broker may refuse the message, and the client never hear of it. */
+static void note_refused(struct client *client, const struct mqtt_publish *packet)
+{
+    if (packet->topic.ptr[0] == 'm')
+        client->refused_of[number_of(packet->payload)] = true;
+    else
+        client->retained_refused = true;
+}
+
 bool client_speak(struct crash *crash, struct client *client)
 {
     struct mqtt_frame frame;
@@ -390,6 +403,8 @@ bool client_speak(struct crash *crash, struct client *client)
     if (!err)
         err = mqtt_decode(&frame, MQTT_5, &packet);
     assert(!err);
+    if (crash->full && packet.kind == MQTT_PUBLISH)
+        note_refused(client, &packet.publish);
     broker_step(crash, (struct core_event){
                            .kind = CORE_PACKET, .conn = client->conn, .packet = &packet });
     free(parcel.bytes);
