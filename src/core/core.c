@@ -95,6 +95,24 @@ void core_reconfigure(struct core *core, const struct core_config *config)
     core_config_defaults(&core->config);
 }
 
+bool core_next_interest(const struct core *core, uint32_t *cursor, struct str *ret_filter,
+                        struct core_interest *ret_interest)
+{
+    while (sub_index_next(core->index, cursor)) {
+        filter_id id = *cursor - 1;
+        struct str filter = sub_index_filter(core->index, id);
+        if (filter.ptr[0] == '$')
+            continue;
+        struct sub_interest interest = sub_index_interest(core->index, id);
+        *ret_filter = filter;
+        *ret_interest = (struct core_interest){
+            .wanted = true, .persistent = interest.persistent, .qos = interest.qos
+        };
+        return true;
+    }
+    return false;
+}
+
 void core_set_remote_interest(struct core *core, bool any)
 {
     core->remote_interest = any;

@@ -263,6 +263,12 @@ int core_restore(struct core *core, const struct durable_op *op, struct core_out
  * publishers told that nobody has subscribed (reason 0x10). True until it is said. */
 void core_set_remote_interest(struct core *core, bool any);
 
+/* One filter after the other that clients here want and others may hear of, for a mesh that
+ * begins to listen. *cursor starts at 0. false at the end; else *ret_filter, borrowed until
+ * the next step, and *ret_interest, whose at and len say nothing. */
+bool core_next_interest(const struct core *core, uint32_t *cursor, struct str *ret_filter,
+                        struct core_interest *ret_interest);
+
 /* One event. Effects are appended to out. */
 void core_step(struct core *core, const struct core_event *event, struct core_out *out);
 

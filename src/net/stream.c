@@ -161,6 +161,7 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
         }
         vouch(stream, &packet.connect);
     }
+    stream->leaving = packet.kind == MQTT_DISCONNECT;
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);
     if (net->out.core.asks.len > 0 || packet.kind == MQTT_CONNECT)

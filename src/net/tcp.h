@@ -20,6 +20,7 @@ struct tcp {
     bool writing : 1;   /* waiting until the socket takes more */
     bool lingering : 1; /* all is said; waiting for the peer to close */
     bool secure : 1;    /* it is the ground of TLS */
+    uint8_t armed;      /* the events that the loop was given */
 };
 
 /* Serve this accepted, non-blocking socket; owns its fd from now on, also on failure. */

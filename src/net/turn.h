@@ -21,13 +21,14 @@ struct web;
 enum {
     RX_BYTES = 64 * 1024, /* read at most so much at once */
     COPY_MAX = 2048,      /* payloads up to this are copied, larger ones referenced */
+    SHARE_MIN = 512,      /* and from this on if several receivers want them */
     SENDS_MAX = 8192,     /* carried out at the latest when so many are due */
     IMAGE_MAX = COPY_MAX + 1024,
 };
 
 /* The last PUBLISH that was encoded, for the next receivers of the same message. */
 struct image {
-    const struct message *message;
+    struct message *message; /* borrowed */
     uint32_t len;
     uint32_t id_at; /* where the packet identifier stands, when qos > 0 */
     uint8_t version_5, qos, retain, dup;
