@@ -8,6 +8,7 @@
 #include "net/websocket.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { HTTP_CHUNK = 32 * 1024, HTTP_HEAD_MAX = 1024 };
 
@@ -201,7 +202,7 @@ static int on_body_end(struct lws *wsi, struct http_exchange *exchange)
 /* An upgrade is refused here, where it can still be said why. */
 static int on_upgrade(struct lws *wsi, const char *to)
 {
-    int status = strcmp(to, "websocket") == 0 ? websocket_refusal(wsi) : 400;
+    int status = strcasecmp(to, "websocket") == 0 ? websocket_refusal(wsi) : 400;
 
     if (status == 0)
         return 0;
