@@ -142,6 +142,24 @@ static bool offers_mqtt(struct str offer)
     return false;
 }
 
+/* Is this header there, and just this? */
+static bool header_is(struct lws *wsi, enum lws_token_indexes token, const char *value)
+{
+    char text[16];
+
+    return lws_hdr_copy(wsi, text, sizeof text, token) > 0 && strcmp(text, value) == 0;
+}
+
+/* Sixteen bytes in base64. [RFC6455 4.2.1] */
+static bool key_is_good(struct lws *wsi)
+{
+    enum { KEY_LEN = 24 };
+    char key[KEY_LEN + 1];
+
+    return lws_hdr_copy(wsi, key, sizeof key, WSI_TOKEN_KEY) == KEY_LEN &&
+           strcmp(key + KEY_LEN - 2, "==") == 0;
+}
+
 int websocket_refusal(struct lws *wsi)
 {
     char path[64], protocols[256];
@@ -152,6 +170,10 @@ int websocket_refusal(struct lws *wsi)
 
     if (!mesh && strcmp(path, "/mqtt") != 0)
         return 404;
+    if (!header_is(wsi, WSI_TOKEN_VERSION, "13"))
+        return 426; /* [RFC6455 4.4] */
+    if (!header_is(wsi, WSI_TOKEN_HTTP, "HTTP/1.1") || !key_is_good(wsi))
+        return 400;
     if (lws_hdr_copy(wsi, protocols, sizeof protocols, WSI_TOKEN_PROTOCOL) <= 0)
         return 400; /* [MQTT-6.0.0-3] */
     if (!offers_mqtt(str_from_c(protocols)))

@@ -239,8 +239,10 @@ class Web(Tcp):
 
     polite = True  # answers a Close frame
 
-    def __init__(self, broker, protocol="mqtt", path="/mqtt", extra=""):
-        self.socket = socket.create_connection(("127.0.0.1", broker.web_port), brokers.PATIENCE_S)
+    def __init__(self, broker, protocol="mqtt", path="/mqtt", extra="", socket_=None):
+        """socket_: a connected one, through TLS say."""
+        self.socket = socket_ or socket.create_connection(("127.0.0.1", broker.web_port),
+                                                          brokers.PATIENCE_S)
         self.rest, self.status, self.headers = bytearray(), None, {}
         self.closed_with, self.pongs, self.frames = None, [], 0
         key = base64.b64encode(os.urandom(16)).decode()
