@@ -261,7 +261,7 @@ class Web(Tcp):
         self.headers = {k.lower(): v.strip() for k, v in
                         (line.split(":", 1) for line in lines[1:])}
 
-    def frame(self, opcode, data=b"", final=True, masked=True, reserved=0):
+    def frame(self, opcode, data=b"", final=True, masked=True, reserved=0, send=None):
         head = bytes([final << 7 | reserved << 4 | opcode])
         size, bit = len(data), masked << 7
         if size < 126:
@@ -276,7 +276,7 @@ class Web(Tcp):
             data = (int.from_bytes(data, "big")
                     ^ int.from_bytes((mask * (size // 4 + 1))[:size], "big")).to_bytes(size, "big")
         try:
-            self.socket.sendall(head + data)
+            (send or self.socket.sendall)(head + data)
         except ConnectionError:
             pass  # receive() tells
 
