@@ -234,7 +234,10 @@ void secure_poll(uv_poll_t *poll, int status, int events)
 
     turn_time(net);
     if (status < 0) {
-        tcp_hang_up(&secure->tcp);
+        for (int i = 0; i < TCP_RESET_READS_MAX && secure->ssl && secure->tcp.reading; i++)
+            on_readable(secure);
+        if (secure->ssl)
+            tcp_hang_up(&secure->tcp);
         return;
     }
     if (secure->tcp.lingering) {
