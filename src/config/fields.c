@@ -180,8 +180,23 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                           "one JSON object a line instead of text" },
     [CONFIG_SECURITY_ALLOW_ANONYMOUS] = { "security.allow_anonymous", CONFIG_BOOL,
                                           AT(security.allow_anonymous), 0, 1, "true", "", false,
-                                          "let clients in that say no name; must be written "
-                                          "where a listener is not on loopback" },
+                                          "let clients in that say no name; false where there is "
+                                          "a password file; without one it must be written where "
+                                          "a listener is not on loopback" },
+    [CONFIG_SECURITY_PASSWORD_FILE] = { "security.password_file", CONFIG_TEXT,
+                                        AT(security.password_file), 0, 4096, "", "", false,
+                                        "users and what verifies their passwords, as plexus "
+                                        "passwd writes it; empty: none" },
+    [CONFIG_SECURITY_PASSWORD_CHECKS_MAX] = { "security.password_checks_max", CONFIG_NUMBER,
+                                              AT(security.password_checks_max), 1, 1000000, "250",
+                                              "", false,
+                                              "clients whose password is being checked; more are "
+                                              "told that the broker is busy" },
+    [CONFIG_SECURITY_PASSWORD_CACHE_MAX] = { "security.password_cache_max", CONFIG_NUMBER,
+                                             AT(security.password_cache_max), 0, 10000000, "10000",
+                                             "", RESTART,
+                                             "verified passwords that are known again without the "
+                                             "work; 0: none" },
 };
 
 const struct config_field *config_field(enum config_field_id id)

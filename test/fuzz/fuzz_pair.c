@@ -286,9 +286,9 @@ static void stage_raise(struct stage *stage, uint8_t how)
         stage->clients[i].web = how >> 2 * i & WEB;
         stage->clients[i].slow = how >> 2 * i & SLOW;
     }
-    struct list *const lists[] = { &net->dirty,          &net->doors,         &net->throttled,
-                                   &net->unread,         &net->closing,       &net->all_carriers,
-                                   &net->dirty_carriers, &net->ended_carriers };
+    struct list *const lists[] = { &net->dirty,        &net->doors,          &net->throttled,
+                                   &net->unread,       &net->held,           &net->closing,
+                                   &net->all_carriers, &net->dirty_carriers, &net->ended_carriers };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     net->gate_open = true;

@@ -495,6 +495,7 @@ END_TEST
 START_TEST(a_large_answer_arrives_whole)
 {
     static char body[1000000];
+    bool whole = true;
     char head[1024];
     struct rig rig;
 
@@ -504,8 +505,9 @@ START_TEST(a_large_answer_arrives_whole)
     rig_say(&rig, fd, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
     read_head(&rig, fd, head, sizeof head);
     rig_receive(&rig, fd, body, sizeof body);
-    for (size_t i = 0; i < sizeof body; i++)
-        ck_assert_int_eq(body[i], '0' + (int)(i % 10));
+    for (size_t i = 0; i < sizeof body; i += 10)
+        whole &= memcmp(body + i, "0123456789", 10) == 0;
+    ck_assert(whole);
     close(fd);
     rig_stop(&rig);
 }

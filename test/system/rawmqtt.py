@@ -119,6 +119,10 @@ def disconnect(reason=None, props=None):
                   + (b"" if props is None else properties(props)))
 
 
+def auth(reason, props):
+    return packet(0xF0, bytes([reason]) + properties(props))
+
+
 PING = packet(0xC0)
 
 
@@ -191,7 +195,7 @@ class Packet:
         elif self.kind in (PUBACK, PUBREC, PUBREL, PUBCOMP):
             self.pid = reader.number(2)
             assert five or not reader.left()
-        if self.kind in (PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT) and reader.left():
+        if self.kind in (PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT, AUTH) and reader.left():
             self.reason = reader.number(1)
             self.props = reader.props() if reader.left() else []
         assert self.kind == PUBLISH or self.flags == 2 * (self.kind == PUBREL)
