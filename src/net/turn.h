@@ -106,7 +106,9 @@ struct net {
     enum net_phase phase;
     uint64_t stop_due_ms;
     bool gate_open;
-    size_t waiting_bytes; /* in all out-queues, as of their last flush */
+    uint32_t peers_peak;       /* connections at most since memory was given back */
+    uint64_t give_back_due_ms; /* 0: it is not due */
+    size_t waiting_bytes;      /* in all out-queues, as of their last flush */
     bool settling;
     bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */

@@ -243,8 +243,10 @@ class Web(Tcp):
 
     polite = True  # answers a Close frame
 
-    def __init__(self, broker, protocol="mqtt", path="/mqtt", extra=""):
-        self.socket = socket.create_connection(("127.0.0.1", broker.web_port), brokers.PATIENCE_S)
+    def __init__(self, broker, protocol="mqtt", path="/mqtt", extra="", socket_=None):
+        """socket_: a connected one, through TLS say."""
+        self.socket = socket_ or socket.create_connection(("127.0.0.1", broker.web_port),
+                                                          brokers.PATIENCE_S)
         self.rest, self.status, self.headers = bytearray(), None, {}
         self.closed_with, self.pongs, self.frames = None, [], 0
         key = base64.b64encode(os.urandom(16)).decode()
@@ -263,7 +265,7 @@ class Web(Tcp):
         self.headers = {k.lower(): v.strip() for k, v in
                         (line.split(":", 1) for line in lines[1:])}
 
-    def frame(self, opcode, data=b"", final=True, masked=True, reserved=0):
+    def frame(self, opcode, data=b"", final=True, masked=True, reserved=0, send=None):
         head = bytes([final << 7 | reserved << 4 | opcode])
         size, bit = len(data), masked << 7
         if size < 126:
@@ -278,7 +280,7 @@ class Web(Tcp):
             data = (int.from_bytes(data, "big")
                     ^ int.from_bytes((mask * (size // 4 + 1))[:size], "big")).to_bytes(size, "big")
         try:
-            self.socket.sendall(head + data)
+            (send or self.socket.sendall)(head + data)
         except ConnectionError:
             pass  # receive() tells
 

@@ -107,10 +107,11 @@ def test_a_text_frame_closes(web, data):
     client = web()
     client.transport.frame(Web.TEXT, data)
     client.until_closed()
-    assert client.transport.closed_with in (1003, 1002, 1007, None)
+    assert client.transport.closed_with == 1003
 
 
-@pytest.mark.parametrize("kind", ["reserved", "opcode", "long ping", "cut ping", "lost"])
+@pytest.mark.parametrize("kind", ["reserved", "opcode", "long ping", "cut ping", "lost", "bare",
+                                  "bare ping", "bare close"])
 def test_frames_that_break_the_rules_close(web, kind):
     """[RFC6455 5.1] [RFC6455 5.2] [RFC6455 5.4] [RFC6455 5.5]"""
     client = web()
@@ -123,9 +124,16 @@ def test_frames_that_break_the_rules_close(web, kind):
         frame(Web.PING, b"p" * 126)
     elif kind == "cut ping":
         frame(Web.PING, b"p", final=False)
+    elif kind == "bare":
+        frame(Web.BINARY, m.PING, masked=False)
+    elif kind == "bare ping":
+        frame(Web.PING, b"", masked=False)
+    elif kind == "bare close":
+        frame(Web.CLOSE, b"\x03\xe8", masked=False)
     else:
         frame(0, m.PING)
     assert client.until_closed() == []
+    assert client.transport.closed_with == 1002 and not client.transport.pongs
 
 
 def test_a_close_is_answered_and_brings_the_will(web, raw, name):
@@ -161,6 +169,17 @@ def test_a_frame_larger_than_any_packet_closes(web):
     client = web()
     client.transport.socket.sendall(b"\x82\xff" + (2**32).to_bytes(8, "big") + b"\0" * 4 + b"\x30" * 100)
     client.until_closed()
+    assert client.transport.closed_with == 1009
+
+
+def test_a_message_larger_than_any_packet_closes_however_many_frames_it_has(web):
+    client = web()
+    frame = client.transport.frame
+    part = m.publish(V5, "nobody/listens", b"x" * 2**20)
+    for number in range(18):
+        frame(0 if number else Web.BINARY, part, final=False)
+    assert client.until_closed() == []
+    assert client.transport.closed_with == 1009
 
 
 @VERSIONS
