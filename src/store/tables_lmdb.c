@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "base/err.h"
+#include "store/disk.h"
 #include "store/tables.h"
 
 #include <assert.h>
@@ -286,10 +287,18 @@ static void lmdb_drop_resident(struct tables *tables)
 static int lmdb_copy(struct tables *tables, const char *dir)
 {
     char path[PATH_MAX];
+    int file = -1;
 
     snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
-    return err_of(
-        mdb_env_copy2(((struct tables_lmdb *)tables)->env, path, MDB_CP_COMPACT));
+    int err = err_of(mdb_env_copy2(((struct tables_lmdb *)tables)->env, path, MDB_CP_COMPACT));
+    if (!err)
+        err = disk_os.open(&disk_os, path, false, &file);
+    if (err)
+        return err;
+    /* LMDB leaves it to the umask who may read it, and to the kernel when it is on the disk. */
+    err = fchmod(file, 0600) == 0 ? disk_os.sync(&disk_os, file) : ERR_IO;
+    disk_os.close(&disk_os, file);
+    return err ? err : disk_os.sync_dir(&disk_os, dir);
 }
 
 static void lmdb_close(struct tables *tables)
