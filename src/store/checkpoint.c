@@ -353,16 +353,14 @@ static int everything_put(struct checkpoint *c)
     const struct delta *d = c->delta;
     size_t at = 0;
     struct delta_session *session;
-    struct delta_retained *retained;
     int err = messages_put(c);
 
     while (!err && (session = map_next(&d->sessions, &at)))
         err = session_put(c, session);
     if (!err)
         err = messages_deref(c);
-    at = 0;
-    while (!err && (retained = map_next(&d->retained, &at)))
-        err = retained_put(c, retained);
+    for (const struct list *node = d->topics.next; node != &d->topics && !err; node = node->next)
+        err = retained_put(c, list_entry(node, struct delta_retained, in_delta));
     if (!err)
         err = meta_put(c->txn, META_APPLIED, d->last_group);
     if (!err && d->messages.len > 0)

@@ -291,7 +291,10 @@ static int delta_retained_give(struct restore *r)
 {
     int err = ERR_OK;
 
-    map_each (&r->delta->retained, struct delta_retained, retained) {
+    for (const struct list *node = r->delta->topics.next; node != &r->delta->topics;
+         node = node->next) {
+        const struct delta_retained *retained =
+            list_entry(node, struct delta_retained, in_delta);
         struct str body;
         if (retained->deleted)
             continue;

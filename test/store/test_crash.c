@@ -35,7 +35,7 @@ END_TEST
 
 START_TEST(crash_after_crash_loses_nothing_that_was_said)
 {
-    for (uint64_t seed = 1; seed <= seeds(400); seed++) {
+    for (uint64_t seed = 1; seed <= seeds(200); seed++) {
         struct schedule s;
         schedule_begin(&s, seed);
         s.disk.short_writes = seed % 2;
@@ -56,7 +56,7 @@ START_TEST(crashes_among_faults_lose_nothing_that_was_said)
     static const unsigned kinds[] = { VDISK_SYNC, VDISK_WRITE, VDISK_ALLOCATE, VDISK_CREATE,
                                       VDISK_REMOVE, VDISK_SYNC_DIR };
 
-    for (uint64_t seed = 1; seed <= seeds(150); seed++) {
+    for (uint64_t seed = 1; seed <= seeds(100); seed++) {
         struct schedule s;
         schedule_begin(&s, seed);
         s.disk.short_writes = seed % 2;
