@@ -173,6 +173,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
 
+    if (number == SIGUSR1) {
+        storage_backup(server);
+        return;
+    }
     if (number == SIGHUP) {
         notify_reloading();
         server_reload(server);
@@ -184,7 +188,7 @@ static void on_signal(uv_signal_t *handle, int number)
     net_stop(server->net);
 }
 
-static const int signal_numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+static const int signal_numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 static void watch_signals(struct server *server)
 {

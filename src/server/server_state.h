@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-enum { SERVER_SIGNALS = 3 };
+enum { SERVER_SIGNALS = 4 };
 
 struct authority;
 struct file_watch;
@@ -29,6 +29,8 @@ struct server {
     struct node *node;
     struct store *store; /* NULL: nothing survives */
     char *store_dir;
+    struct store_stats store_stats; /* as of the last look */
+    uint32_t recovery_ms;
     uv_async_t store_async; /* the store thread has done something */
     uv_timer_t store_timer;
     uint64_t store_due_ms;

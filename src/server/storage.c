@@ -3,12 +3,14 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/os.h"
 #include "server/data_dir.h"
 #include "server/server_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { QUOTED_CHARS = 700 };
 
@@ -90,6 +92,7 @@ static int restore(struct server *server)
                  (unsigned long long)found.queued, (unsigned long long)found.retained,
                  (unsigned long long)found.batches, (unsigned long long)found.torn_bytes,
                  (unsigned long long)found.damaged, found.took_ms);
+        server->recovery_ms = found.took_ms;
     }
     bool failed = restoring.out.core.failed;
     node_out_finish(&restoring.out);
@@ -202,6 +205,41 @@ void storage_turn(void *context, uint64_t now_ms)
         return; /* the timer looks again when it fires early */
     server->store_due_ms = due_ms;
     uv_timer_start(&server->store_timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void on_backup(void *context, int err)
+{
+    struct server *server = context;
+
+    (void)server;
+    if (err)
+        log_error("store.backup_failed", "why=\"%s\"", err_text(err));
+    else
+        log_info("store.backup_done", NULL);
+}
+
+void storage_backup(struct server *server)
+{
+    struct buf path = { 0 };
+    time_t now = (time_t)(os_wall_ms() / 1000);
+    struct tm utc;
+    char stamp[32], quoted[QUOTED_CHARS];
+
+    if (!server->storing) {
+        log_warn("store.backup_failed", "why=\"there is no data directory\"");
+        return;
+    }
+    gmtime_r(&now, &utc);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    buf_printf(&path, "%s/backup-%s%c", server->identity.dir, stamp, 0);
+    const char *dir = path.failed ? "" : (const char *)path.data;
+    log_info("store.backup", "dir=%s", log_quoted(str_from_c(dir), quoted, sizeof quoted));
+    int err = data_dir_make(dir);
+    if (!err)
+        err = store_backup(server->store, dir, on_backup, server);
+    if (err)
+        on_backup(server, err);
+    buf_finish(&path);
 }
 
 void storage_stop(struct server *server)

@@ -22,5 +22,9 @@ void storage_put(void *context, const struct durable_op *ops, size_t count);
 void storage_load(void *context, const struct core_load *loads, size_t count);
 void storage_turn(void *context, uint64_t now_ms);
 
+/* Copy the store into a new directory beside it, named after the time, while it works; the log
+ * says where, and how that went. */
+void storage_backup(struct server *server);
+
 /* Make everything durable and close the store; before the net's loop ends. */
 void storage_stop(struct server *server);

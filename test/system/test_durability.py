@@ -5,15 +5,23 @@ The rounds of test_kill_9_under_load are few by default; PLEXUS_KILL_ROUNDS=200 
 long run.
 """
 import collections
+import contextlib
+import json
 import os
+import pathlib
 import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
 import threading
 import time
 
 import paho.mqtt.client as paho
 import pytest
 
-from brokers import PATIENCE_S, Broker, wait_until
+from brokers import PATIENCE_S, PROGRAM_ENV, Broker, program, wait_until
 from clients import V311, V5, Client
 
 ROUNDS = int(os.environ.get("PLEXUS_KILL_ROUNDS", "4"))
@@ -137,6 +145,149 @@ def test_a_directory_has_one_broker(durable):
     assert other.process.wait(PATIENCE_S) == 2
     other.reader.join()
     assert "in use" in other.log() or "another" in other.log(), other.log()
+
+
+def store_command(broker, *words):
+    return subprocess.run([program(broker.build, "plexus"), "store", *words], text=True,
+                          capture_output=True, check=False, env=PROGRAM_ENV, timeout=60)
+
+
+def keep_three(broker):
+    """A session that is away, with three messages."""
+    with Client(broker, client_id="kept", persistent=True) as client:
+        client.subscribe("a", 1)
+    with Client(broker) as publisher:
+        for i in range(3):
+            publisher.publish("a", str(i), 1)
+
+
+def test_a_backup_is_whole_and_can_be_gone_back_to(durable):
+    keep_three(durable)
+    durable.process.send_signal(signal.SIGUSR1)
+    copy = pathlib.Path(durable.wait_log(r'store\.backup dir="([^"]+)"').group(1))
+    durable.wait_log(r"store\.backup_done")
+    with Client(durable, client_id="kept", persistent=True) as client:
+        assert [client.receive().payload for _ in range(3)] == [b"0", b"1", b"2"]
+    durable.stop()
+    assert store_command(durable, "check", str(copy)).returncode == 0
+    shown = json.loads(store_command(durable, "dump", "--json", str(copy)).stdout)
+    assert "kept" in json.dumps(shown)
+    shutil.rmtree(durable.data / "store")
+    copy.rename(durable.data / "store")
+    durable.start()
+    with Client(durable, client_id="kept", persistent=True) as client:
+        assert client.session_present
+        assert [client.receive().payload for _ in range(3)] == [b"0", b"1", b"2"]
+
+
+def test_damage_is_found_named_and_gone_around(durable):
+    keep_three(durable)
+    with Client(durable) as client:
+        client.publish("r", "kept", 1, retain=True)
+    durable.kill()
+    journal = sorted((durable.data / "store").glob("journal-*.log"))[0]
+    raw = bytearray(journal.read_bytes())
+    at = raw.index(b"kept")  # the session's name
+    raw[at] ^= 0x10
+    journal.write_bytes(raw)
+    said = store_command(durable, "check", str(durable.data))
+    assert said.returncode == 1 and journal.name in said.stdout, said
+    durable.start()
+    assert journal.name in durable.wait_log(r"store\.damage .*").group(0)
+    with Client(durable) as client:
+        client.subscribe("r", 1)
+        assert client.receive().payload == b"kept", "the rest is served"
+
+
+def test_a_running_brokers_store_is_left_alone(durable):
+    said = store_command(durable, "check", str(durable.data))
+    assert said.returncode == 1 and "using" in said.stdout + said.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 48 MiB."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    if os.geteuid() != 0 or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=48m", "plexus-test", where],
+            check=False, capture_output=True).returncode:
+        pytest.skip("a file system of its own needs root, and may not be had in a container")
+    yield where
+    subprocess.run(["umount", "-l", where], check=True)
+
+
+def test_a_full_disk_refuses_and_recovers_and_loses_nothing(small_disk):
+    broker = Broker("full", data=small_disk / "data").start()
+    try:
+        with Client(broker, client_id="kept", persistent=True) as client:
+            client.subscribe("a", 1)
+        filler = small_disk / "filler"
+        with open(filler, "wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(65536))
+        acked = []
+        with Client(broker) as publisher:
+            for i in range(1000):
+                info = publisher.paho.publish("a", i.to_bytes(4, "big") + bytes(60000), 1)
+                wait_until(lambda m=info: m.is_published() or "store.full" in broker.log(),
+                           "an answer")
+                if "store.full" in broker.log():
+                    break
+                acked.append(i)
+            assert "store.full" in broker.log(), "the disk was full"
+            reply = rawmqtt_refusal(broker)
+            assert reply == 0x97
+            filler.unlink()
+            broker.wait_log(r"store\.well")
+            wait_until(info.is_published, "the answer that waited")
+            acked.append(i)
+            publisher.publish("a", (i + 1).to_bytes(4, "big"), 1)
+            acked.append(i + 1)
+        restart(broker)
+        with Client(broker, client_id="kept", persistent=True) as client:
+            got = [int.from_bytes(client.receive().payload[:4], "big") for _ in acked]
+        assert got == acked
+    finally:
+        broker.stop()
+    broker.check_clean()
+
+
+def rawmqtt_refusal(broker):
+    """The reason code of a PUBACK for a message that a session waits for."""
+    with socket.create_connection(("127.0.0.1", broker.mqtt_port), PATIENCE_S) as s:
+        s.sendall(bytes.fromhex("1010 0004 4d515454 05 02 003c 00 0003 666c6c"))
+        assert s.recv(4)[0] == 0x20
+        s.sendall(bytes.fromhex("32 07 0001 61 0009 00 78"))
+        s.settimeout(PATIENCE_S)
+        seen = b""
+        while b"\x40" not in seen or len(seen) < seen.index(b"\x40") + 5:
+            seen += s.recv(200)
+        puback = seen[seen.rindex(b"\x40"):]
+        return puback[4]
+
+
+def test_without_a_directory_named_the_users_state_is_where_it_goes():
+    if os.geteuid() != 0:
+        pytest.skip("somebody who may not write /var/lib is at hand for root only")
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o777)
+        process = subprocess.Popen(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+             program(Broker("x").build, "plexusd"), "--name", "at/home", "--mqtt", "127.0.0.1:0",
+             "--web", "none"], env={**PROGRAM_ENV, "HOME": home, "XDG_STATE_HOME": ""},
+            stderr=subprocess.PIPE, text=True)
+        line = next(text for text in process.stderr if "server.start" in text)
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+        assert f'data="{home}/.local/state/plexus/at_home"' in line
+
+
+def test_a_broker_without_memory_says_so():
+    broker = Broker("forgets").start()
+    broker.wait_log(r"server\.no_data")
+    broker.stop()
+    broker.check_clean()
 
 
 class ExactClient(paho.Client):
