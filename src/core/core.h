@@ -32,7 +32,8 @@ enum core_event_kind {
     CORE_OPEN,      /* a transport is there; CONNECT is awaited */
     CORE_PACKET,    /* packet: a packet arrived and decoded well */
     CORE_HEARD,     /* a part of a packet arrived: the client is not silent */
-    CORE_BAD,       /* err: what arrived could not be decoded; the core answers and closes */
+    CORE_BAD,       /* err: what arrived could not be decoded; the core answers and closes.
+                       version: of a CONNECT, if that much of it could be read */
     CORE_CLOSED,    /* the transport is gone; the number is free after this step */
     CORE_CONGESTED, /* the connection's out-queue is over its limit: send it nothing more */
     CORE_DRAINED,   /* ... is below it again */
@@ -62,6 +63,7 @@ struct core_event {
      * that never steps. Never less than in the event before. */
     uint64_t now_ms;
     conn_id conn;
+    uint8_t version; /* CORE_BAD: enum mqtt_version, or 0 */
     union {
         const struct mqtt_packet *packet;
         int err;

@@ -80,6 +80,16 @@ static void send_retained(struct core *core, struct conn *conn,
     }
 }
 
+/* The reason as the version has words for it: 3.1.1 knows one failure, 3.1 none, where a
+ * server can only grant what it does not give. [MQTT311-3.9.3-2] */
+static uint8_t reason_for_version(uint8_t reason, const struct mqtt_sub_options *options,
+                                  uint8_t version)
+{
+    if (reason < 0x80 || version == MQTT_5)
+        return reason;
+    return version == MQTT_31 ? options->qos : REASON_UNSPECIFIED_ERROR;
+}
+
 void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscribe *subscribe)
 {
     struct mqtt_packet packet = { .kind = MQTT_SUBACK, .suback.packet_id = subscribe->packet_id };
@@ -98,9 +108,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         }
         if (reason >= 0x80 && !refused)
             refused = reason;
-        if (reason >= 0x80 && conn->version != MQTT_5)
-            reason = REASON_UNSPECIFIED_ERROR; /* [MQTT-3.9.3-2] of 3.1.1 */
-        buf_append_u8(&reasons, reason);
+        buf_append_u8(&reasons, reason_for_version(reason, &options, conn->version));
         buf_append_u8(&marks, send);
     }
     if (reasons.failed || marks.failed) {

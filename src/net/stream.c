@@ -118,6 +118,19 @@ static uint32_t packet_max(const struct stream *stream)
     return own && own < all ? own : all;
 }
 
+/* What came cannot be decoded. bytes: where the packet begins, or what there is of it. */
+static void refuse_bytes(struct stream *stream, int err, const void *bytes, size_t len)
+{
+    struct net *net = stream->net;
+    struct core_event event = {
+        .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err
+    };
+
+    if (!stream->version)
+        event.version = mqtt_connect_version(bytes, len);
+    node_on_client(net->node, &event, &net->out);
+}
+
 /* One packet of the client. */
 static bool take_packet(void *context, const struct mqtt_frame *frame)
 {
@@ -130,9 +143,8 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
         return false;
     int err = mqtt_decode(frame, stream->version ? stream->version : MQTT_311, &packet);
     if (err) {
-        event.kind = CORE_BAD;
-        event.err = err;
-        node_on_client(net->node, &event, &net->out);
+        const char *start = frame->body.ptr + frame->body.len - frame->whole;
+        refuse_bytes(stream, err, start, frame->whole);
         return false;
     }
     if (packet.kind == MQTT_CONNECT && !stream->version) {
@@ -165,7 +177,7 @@ static void note_part(struct stream *stream, size_t len)
 /* Take the bytes. What does not begin as a CONNECT is not waited for. [MQTT-3.1.0-1] */
 static int take(struct stream *stream, const uint8_t *bytes, size_t len)
 {
-    if (!stream->version && stream->in.rest.len == 0 && bytes[0] != MQTT_CONNECT << 4)
+    if (!stream->version && stream->in.rest.len == 0 && bytes[0] >> 4 != MQTT_CONNECT)
         return ERR_PROTOCOL;
     return intake_take(&stream->in, bytes, len, &stream->packet_max, take_packet, stream);
 }
@@ -179,14 +191,13 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
         meter_count(stream, len);
     if (stream->id && !stream->closing && len > 0) {
         int err = take(stream, bytes, len);
-        if (err) {
-            struct core_event event = {
-                .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err
-            };
-            node_on_client(net->node, &event, &net->out);
-        } else {
+        const struct buf *rest = &stream->in.rest;
+        if (err && rest->len > 0)
+            refuse_bytes(stream, err, rest->data, rest->len);
+        else if (err)
+            refuse_bytes(stream, err, bytes, len);
+        else
             note_part(stream, len);
-        }
     }
     net_settle(net);
 }
