@@ -189,6 +189,10 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
         props_mark(props, PROP_RESPONSE_INFORMATION);
     }
     bool fits = conn_answer(core, conn, &packet);
+    if (!fits && response.len) { /* the client can do without */
+        props->present &= ~((uint64_t)1 << PROP_RESPONSE_INFORMATION);
+        fits = conn_answer(core, conn, &packet);
+    }
     buf_finish(&response);
     return fits;
 }

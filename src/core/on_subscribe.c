@@ -90,6 +90,19 @@ static uint8_t reason_for_version(uint8_t reason, const struct mqtt_sub_options 
     return version == MQTT_31 ? options->qos : REASON_UNSPECIFIED_ERROR;
 }
 
+/* Send the SUBACK, with a reason string if something was refused and there is room for one.
+ * False: the client takes no packet as long as this. [MQTT-3.1.2-29] [MQTT-3.9.2-1] */
+static bool answer(struct core *core, struct conn *conn, struct mqtt_packet *suback,
+                   uint8_t refused)
+{
+    if (conn->problem_info)
+        conn_explain(conn, refused, &suback->suback.props);
+    if (conn_answer(core, conn, suback))
+        return true;
+    props_empty(&suback->suback.props);
+    return conn_answer(core, conn, suback);
+}
+
 void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscribe *subscribe)
 {
     struct mqtt_packet packet = { .kind = MQTT_SUBACK, .suback.packet_id = subscribe->packet_id };
@@ -117,9 +130,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         goto out;
     }
     packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
-    if (conn->problem_info)                    /* [MQTT-3.1.2-29] */
-        conn_explain(conn, refused, &packet.suback.props);
-    if (conn_answer(core, conn, &packet))
+    if (answer(core, conn, &packet, refused))
         send_retained(core, conn, subscribe, &marks);
     else
         conn_close(core, conn, REASON_PACKET_TOO_LARGE);

@@ -116,7 +116,8 @@ UTF8 = [b"\xc0\x80", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xff", b"\xfe", b"\x80"
 @VERSIONS
 @pytest.mark.parametrize("text", UTF8, ids=lambda text: text.hex())
 def test_text_that_is_not_utf_8_closes_wherever_it_stands(raw, version, text):
-    """[MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT311-1.5.3-1] [MQTT311-1.5.3-2]"""
+    """[MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.7-1] [MQTT-3.1.3-4] [MQTT-3.1.3-11] [MQTT-3.1.3-12]
+    [MQTT-3.3.2-13] [MQTT-3.3.2-19] [MQTT-4.7.3-2] [MQTT311-1.5.3-1] [MQTT311-1.5.3-2]"""
     for whole in (m.publish(version, text, "x"), m.subscribe(version, 1, text),
                   m.unsubscribe(version, 1, text), m.subscribe(version, 1, "good", text)):
         raw(version, "").send(whole).closed_for(0x81, 0x82, 0x8F, 0x90)
