@@ -182,6 +182,19 @@ static int take(struct stream *stream, const uint8_t *bytes, size_t len)
     return intake_take(&stream->in, bytes, len, &stream->packet_max, take_packet, stream);
 }
 
+/* Count what is kept of a CONNECT that is not whole yet; false: all of them together are too
+ * much, and what is at hand must go. */
+static bool count_hello(struct stream *stream)
+{
+    struct net *net = stream->net;
+    uint32_t kept = stream->version ? 0 : (uint32_t)stream->in.rest.len;
+
+    net->hello_bytes += kept;
+    net->hello_bytes -= stream->hello_bytes;
+    stream->hello_bytes = kept;
+    return kept == 0 || net->hello_bytes <= net->config.connects_bytes_max;
+}
+
 void stream_receive(struct stream *stream, const void *bytes, size_t len)
 {
     struct net *net = stream->net;
@@ -192,6 +205,8 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
     if (stream->id && !stream->closing && len > 0) {
         int err = take(stream, bytes, len);
         const struct buf *rest = &stream->in.rest;
+        if ((!stream->version || stream->hello_bytes) && !count_hello(stream) && !err)
+            err = ERR_LIMIT;
         if (err && rest->len > 0)
             refuse_bytes(stream, err, rest->data, rest->len);
         else if (err)
@@ -215,6 +230,7 @@ void stream_lost(struct stream *stream)
     list_remove(&stream->closing_link);
     meter_forget(stream);
     intake_finish(&stream->in);
+    count_hello(stream);
     out_queue_finish(&stream->out);
     net->waiting_bytes -= stream->counted_bytes;
     stream->counted_bytes = 0;
@@ -242,6 +258,7 @@ void stream_close(struct stream *stream)
     stream->closing_due_ms = stream->net->now_ms + stream->net->config.close_wait_ms;
     list_push_back(&stream->net->closing, &stream->closing_link);
     intake_finish(&stream->in);
+    count_hello(stream);
     stream_dirty(stream);
 }
 

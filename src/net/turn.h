@@ -95,6 +95,7 @@ struct net {
     uint64_t stop_due_ms;
     bool gate_open;
     size_t waiting_bytes; /* in all out-queues, as of their last flush */
+    size_t hello_bytes;   /* of all CONNECTs that are not whole yet */
     bool settling;
     bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */
