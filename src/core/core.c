@@ -44,7 +44,7 @@ struct core *core_new(const struct core_config *config, uint64_t now_ms)
     core->now_ms = now_ms;
     core->started_ms = now_ms;
     core->remote_interest = true;
-    sys_init(&core->sys);
+    sys_init(&core->sys, now_ms);
     core->id_key = (struct hash_key){ hash_mix(config->seed), hash_mix(config->seed + 1) };
     map_init(&core->sessions, session_has_id);
     shares_init(&core->shares, core->id_key);

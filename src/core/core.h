@@ -256,6 +256,7 @@ void core_set_wire_bytes(struct core *core, uint64_t in, uint64_t out);
  * said. */
 struct core_stats {
     uint64_t connections, connections_total, sessions, sessions_expired;
+    uint64_t connects;             /* CONNECT packets that could be read */
     uint64_t clients, clients_max; /* accepted and connected: now, and at most ever */
     uint64_t packets_in, packets_out, wire_in, wire_out;
     uint64_t subscriptions, filters, subscription_bytes;

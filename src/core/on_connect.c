@@ -199,6 +199,7 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
 
 void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect)
 {
+    core->stats.connects++;
     conn->version = (uint8_t)connect->version;
     describe(core, conn, connect);
     uint8_t reason = judge(core, connect);

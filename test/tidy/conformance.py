@@ -58,7 +58,8 @@ Choices where the standard leaves one:
 - Topic aliases towards clients that allow them: 32 at most, at once while one is free, then
   from the second time a topic is met; the least recently used goes first.
 - Reason 0x10 goes out only while no other broker of the mesh wants anything.
-- `$SYS` topics go out at QoS 0, and only while somebody subscribes to them.
+- `$SYS/broker` has the names of Mosquitto 2 but for its heap; they go out at QoS 0, and only
+  while somebody subscribes to them.
 """
 TABLE = """
 ## {}
