@@ -143,6 +143,7 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
                           struct message *message)
 {
     uint64_t before = core->token;
+    size_t mark = core->out->sends.len;
     struct mqtt_puback ack = { .packet_id = publish->packet_id,
                                .reason = judge(core, conn, publish, message) };
     enum mqtt_kind kind = message->qos == 2 ? MQTT_PUBREC : MQTT_PUBACK;
@@ -162,6 +163,7 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
         well = note_incoming(core, conn->session, publish->packet_id) == ERR_OK;
     if (well) {
         ack_after(core, conn, kind, &ack, before);
+        effects_overtake(core->out, conn->id, mark);
         return;
     }
     core_failed(core);

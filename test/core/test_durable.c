@@ -50,7 +50,7 @@ START_TEST(nothing_of_a_clean_session_is_written_down)
     talk_ack(t, 1, MQTT_PUBREC, 1, 0);
     talk_ack(t, 1, MQTT_PUBCOMP, 1, 0);
     talk_cut(t, 1);
-    TALK_EXPECT(t, "1 CONNACK 00\n1 SUBACK 1 02\n1 PUBLISH x m q2 id1\n1 PUBREC 1\n1 PUBCOMP 1\n"
+    TALK_EXPECT(t, "1 CONNACK 00\n1 SUBACK 1 02\n1 PUBREC 1\n1 PUBLISH x m q2 id1\n1 PUBCOMP 1\n"
                    "1 PUBREL 1\n");
     talk_free(t);
 }

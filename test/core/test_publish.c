@@ -57,7 +57,7 @@ START_TEST(a_message_is_not_raised_above_its_own_qos)
     talk_forget(t);
     PUBLISH(t, 1, "a", "0");
     PUBLISH(t, 1, "a", "1", .qos = 1, .id = 4);
-    TALK_EXPECT(t, "1 PUBLISH a 0\n1 PUBLISH a 1 q1 id1\n1 PUBACK 4\n");
+    TALK_EXPECT(t, "1 PUBLISH a 0\n1 PUBACK 4\n1 PUBLISH a 1 q1 id1\n");
     talk_free(t);
 }
 END_TEST
