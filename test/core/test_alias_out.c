@@ -29,7 +29,7 @@ START_TEST(a_topic_that_comes_again_is_named_by_an_alias)
 }
 END_TEST
 
-/* [MQTT-3.1.2-26] [MQTT-3.1.2-27] */
+/* [MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11] */
 START_TEST(no_alias_is_above_what_the_client_allows_and_none_if_it_allows_none)
 {
     static const char *const topics[] = { "topic/1", "topic/2", "topic/3" };

@@ -213,6 +213,7 @@ class Packet:
             self.props = reader.props() if reader.left() else []
         allowed = (REASONS if five else OLD_REASONS).get(self.kind, b"\0")
         assert set(getattr(self, "reasons", [self.reason])) <= set(allowed), vars(self)
+        assert self.kind != DISCONNECT or self.prop(SESSION_EXPIRY) is None  # [MQTT-3.14.2-2]
         assert self.kind == PUBLISH or self.flags == 2 * (self.kind == PUBREL)
         assert self.kind not in (CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ)
         assert reader.left() == 0, f"packet goes on too long: {head:02x} {body.hex()}"

@@ -69,7 +69,7 @@ def test_a_session_expires_after_its_interval(raw, name):
 
 
 def test_an_expiry_cannot_be_given_at_the_end_to_a_session_that_had_none(raw, name):
-    """[MQTT-3.14.2-2]"""
+    """[MQTT5 3.14.2.2.2]"""
     client = raw(V5, name)
     client.send(m.disconnect(0, [(m.SESSION_EXPIRY, 5)])).closed_for(0x82)
     assert raw(V5, name, clean=False).connack.present == 0
