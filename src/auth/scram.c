@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/scram.h"
 
+#include "auth/base64.h"
 #include "base/err.h"
 
 #include <assert.h>
@@ -45,25 +46,16 @@ int scram_secret_make(struct str password, struct str salt, uint32_t iterations,
     return ERR_OK;
 }
 
-static void append_base64(struct buf *out, const uint8_t *bytes, size_t len)
+bool scram_secret_fits(const struct scram_secret *secret, struct str password)
 {
-    size_t size = (len + 2) / 3 * 4;
-    uint8_t *to = buf_reserve(out, size + 1); /* and a NUL */
+    struct str salt = { (const char *)secret->salt, secret->salt_len };
+    struct scram_secret made;
 
-    if (!to)
-        return;
-    EVP_EncodeBlock(to, bytes, (int)len);
-    buf_advance(out, size);
-}
-
-/* Exactly one key. */
-static bool key_from_base64(struct str text, uint8_t out[SCRAM_KEY_LEN])
-{
-    uint8_t bytes[SCRAM_KEY_LEN + 1]; /* the padding comes out as a zero */
-
-    return text.len == 44 && text.ptr[43] == '=' && text.ptr[42] != '=' &&
-           EVP_DecodeBlock(bytes, (const uint8_t *)text.ptr, 44) == SCRAM_KEY_LEN + 1 &&
-           memcpy(out, bytes, SCRAM_KEY_LEN);
+    if (scram_secret_make(password, salt, secret->iterations, &made) != ERR_OK)
+        return false;
+    bool fits = CRYPTO_memcmp(made.stored_key, secret->stored_key, SCRAM_KEY_LEN) == 0;
+    OPENSSL_cleanse(&made, sizeof made);
+    return fits;
 }
 
 /* ---- messages ---- */
@@ -121,6 +113,8 @@ int scram_first(struct scram *scram, struct str message)
 {
     struct str rest = str_slice(message, 3, message.len), name, nonce;
 
+    if (message.len > SCRAM_FIRST_MAX)
+        return ERR_MALFORMED;
     /* y: it could bind to a channel but thinks that we can't, and is right. */
     if (!str_starts_with(message, STR("n,,")) && !str_starts_with(message, STR("y,,")))
         return ERR_MALFORMED;
@@ -135,35 +129,18 @@ int scram_first(struct scram *scram, struct str message)
     return scram->first.failed || scram->challenge.failed ? ERR_NOMEM : ERR_OK;
 }
 
-/* A secret that nobody has, the same for a name each time. */
-static void pretend(struct scram *scram, uint64_t seed)
-{
-    uint8_t key[SCRAM_KEY_LEN] = { 0 }, mixed[SCRAM_KEY_LEN];
-    enum { SALT_LEN = 16 };
-
-    memcpy(key, &seed, sizeof seed);
-    scram->unknown = true;
-    if (!hmac(key, scram_name(scram), mixed))
-        memset(mixed, 0, sizeof mixed);
-    memcpy(scram->secret.salt, mixed, SALT_LEN);
-    scram->secret.salt_len = SALT_LEN;
-    scram->secret.iterations = SCRAM_ITERATIONS_MIN;
-}
-
-int scram_challenge(struct scram *scram, const struct scram_secret *secret, uint64_t secret_seed,
+int scram_challenge(struct scram *scram, const struct scram_secret *secret, bool known,
                     struct str nonce, struct str *ret_message)
 {
     struct buf *challenge = &scram->challenge;
 
     assert(is_nonce(nonce) && challenge->len > 2);
-    if (secret)
-        scram->secret = *secret;
-    else
-        pretend(scram, secret_seed);
+    scram->secret = *secret;
+    scram->unknown = !known;
     buf_append_str(challenge, nonce);
     scram->nonce_len = challenge->len - 2;
     buf_append_str(challenge, STR(",s="));
-    append_base64(challenge, scram->secret.salt, scram->secret.salt_len);
+    base64_append(challenge, scram->secret.salt, scram->secret.salt_len);
     buf_printf(challenge, ",i=%u", scram->secret.iterations);
     if (challenge->failed)
         return ERR_NOMEM;
@@ -190,13 +167,15 @@ int scram_final(const struct scram *scram, struct str message, struct buf *out)
     struct str rest = message, binding, nonce, proof_text;
     uint8_t proof[SCRAM_KEY_LEN], signature[SCRAM_KEY_LEN];
     struct buf whole = { 0 };
+    size_t proof_len;
     int err = ERR_DENIED;
 
     assert(scram->nonce_len > 0);
     if (!attribute(&rest, 'c', &binding) || !attribute(&rest, 'r', &nonce))
         return ERR_MALFORMED;
     size_t without_proof = message.len - rest.len - (rest.len > 0);
-    if (!attribute(&rest, 'p', &proof_text) || rest.len || !key_from_base64(proof_text, proof))
+    if (!attribute(&rest, 'p', &proof_text) || rest.len ||
+        !base64_decode(proof_text, proof, sizeof proof, &proof_len) || proof_len != SCRAM_KEY_LEN)
         return ERR_MALFORMED;
     struct str both = { (const char *)scram->challenge.data + 2, scram->nonce_len };
     if (!str_equal(nonce, both) ||
@@ -216,6 +195,6 @@ int scram_final(const struct scram *scram, struct str message, struct buf *out)
     if (err)
         return err;
     buf_append_str(out, STR("v="));
-    append_base64(out, signature, sizeof signature);
+    base64_append(out, signature, sizeof signature);
     return out->failed ? ERR_NOMEM : ERR_OK;
 }

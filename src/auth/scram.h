@@ -18,7 +18,8 @@ enum {
     SCRAM_KEY_LEN = 32,
     SCRAM_SALT_MAX = 64,
     SCRAM_NAME_MAX = 255,
-    SCRAM_NONCE_MAX = 128, /* of each side */
+    SCRAM_NONCE_MAX = 128,  /* of each side */
+    SCRAM_FIRST_MAX = 1024, /* of the client's first message, which is kept */
     SCRAM_ITERATIONS_MIN = 4096,
 };
 
@@ -37,6 +38,10 @@ struct scram_secret {
  * ERR_NOMEM. */
 int scram_secret_make(struct str password, struct str salt, uint32_t iterations,
                       struct scram_secret *ret_secret);
+
+/* Is it the secret of this password? Takes as long as the secret has iterations, and the
+ * same for any password. May run on any thread. */
+bool scram_secret_fits(const struct scram_secret *secret, struct str password);
 
 /* One exchange. A zeroed struct is one that has not begun. */
 struct scram {
@@ -63,10 +68,10 @@ static inline struct str scram_name(const struct scram *scram)
     return (struct str){ scram->name, scram->name_len };
 }
 
-/* Write the challenge, borrowed from scram. secret NULL: there is no such user; pretend,
- * a secret_seed that nobody knows sees to it that the same name gets the same salt. nonce:
- * random, printable, without comma. ERR_OK or ERR_NOMEM. */
-int scram_challenge(struct scram *scram, const struct scram_secret *secret, uint64_t secret_seed,
+/* Write the challenge, borrowed from scram. known false: there is no such user; the
+ * exchange goes on with a secret that was made up, and fails. nonce: random, printable,
+ * without comma. ERR_OK or ERR_NOMEM. */
+int scram_challenge(struct scram *scram, const struct scram_secret *secret, bool known,
                     struct str nonce, struct str *ret_message);
 
 /* Read the client's final message and write ours to out. ERR_OK: it knows the password;

@@ -24,5 +24,8 @@ int cli_status(int count, char **words);
 /* plexus mesh: who is in the mesh, and a broker's links. */
 int cli_mesh(int count, char **words);
 
+/* plexus passwd: set the password of a user in a password file. */
+int cli_passwd(int count, char **words);
+
 /* plexus health: is a broker well? */
 int cli_health(int count, char **words);

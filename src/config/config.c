@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 void config_origin_text(const struct config *config, enum config_field_id id, char *out,
@@ -30,28 +31,57 @@ void config_origin_text(const struct config *config, enum config_field_id id, ch
     buf_finish(&text);
 }
 
-/* Strangers may come in from outside only where somebody wrote so. As long as there is no
- * other way in, a listener that lets nobody in is refused too. */
+void config_settle(struct config *config)
+{
+    bool written = config->origins[CONFIG_SECURITY_ALLOW_ANONYMOUS].source != CONFIG_DEFAULT;
+
+    if (!written && config->security.password_file[0])
+        config->security.allow_anonymous = false;
+}
+
+/* Strangers may come in from outside only where somebody wrote so. Where there is no
+ * password file either, a listener that lets nobody in is refused too. */
 static void check_anonymous(const struct config *config, enum config_field_id id,
                             const struct config_strings *listens, struct config_report *report)
 {
     bool written = config->origins[CONFIG_SECURITY_ALLOW_ANONYMOUS].source != CONFIG_DEFAULT;
-    bool allowed = written && config->security.allow_anonymous;
+    bool said = config->security.password_file[0] || (written && config->security.allow_anonymous);
     char origin[512];
 
     for (size_t i = 0; i < listens->len; i++) {
         struct config_address address;
-        if (allowed || config_address_parse(str_from_c(listens->at[i]), &address) != ERR_OK ||
+        if (said || config_address_parse(str_from_c(listens->at[i]), &address) != ERR_OK ||
             config_address_is_loopback(&address))
             continue;
         config_origin_text(config, id, origin, sizeof origin);
         config_report_error(report,
-                            "%s%s: %s can be reached from outside and %s; to let everybody in, "
-                            "write --set security.allow_anonymous=true or "
+                            "%s%s: %s can be reached from outside and %s; name a file of users "
+                            "with --set security.password_file=FILE (plexus passwd makes it), or "
+                            "to let everybody in, write --set security.allow_anonymous=true or "
                             "\"security\": {\"allow_anonymous\": true}",
                             origin, config_field(id)->key, listens->at[i],
                             written ? "security.allow_anonymous is false, so nobody may enter"
                                     : "nothing says who may enter");
+    }
+}
+
+/* A password file says who may enter, but not to links of other brokers. */
+static void check_mesh(const struct config *config, struct config_report *report)
+{
+    const struct config_strings *listens = &config->web.listen;
+    char origin[512];
+
+    for (size_t i = 0; config->security.password_file[0] && i < listens->len; i++) {
+        struct config_address address;
+        if (config_address_parse(str_from_c(listens->at[i]), &address) != ERR_OK ||
+            config_address_is_loopback(&address))
+            continue;
+        config_origin_text(config, CONFIG_WEB_LISTEN, origin, sizeof origin);
+        config_report_warning(report,
+                              "%sweb.listen: %s can be reached from outside and serves /mesh, "
+                              "where nobody is asked for a password; a listener of listeners "
+                              "says what it serves",
+                              origin, listens->at[i]);
     }
 }
 
@@ -104,6 +134,7 @@ int config_check(const struct config *config, struct config_report *report)
 {
     check_anonymous(config, CONFIG_MQTT_LISTEN, &config->mqtt.listen, report);
     check_anonymous(config, CONFIG_WEB_LISTEN, &config->web.listen, report);
+    check_mesh(config, report);
     check_clashes(config, CONFIG_MQTT_LISTEN, &config->mqtt.listen, NULL, report);
     check_clashes(config, CONFIG_WEB_LISTEN, &config->web.listen, &config->mqtt.listen, report);
     config_listeners_check(config, report);
@@ -188,6 +219,9 @@ struct core_config config_core(const struct config *config)
     struct core_config core = config->core_limits;
 
     core.deny_anonymous = !config->security.allow_anonymous;
+    /* Who says a name says it in vain where nobody is known and nobody else may come in. */
+    core.ask_methods = config->security.password_file[0] != '\0';
+    core.ask_passwords = core.ask_methods || core.deny_anonymous;
     return core;
 }
 
@@ -208,8 +242,15 @@ void config_adopt(struct config *config, const struct config *next, enum config_
 {
     const struct config_field *field = config_field(id);
 
-    assert(!field->restart && field->type != CONFIG_TEXT && field->type != CONFIG_LISTENS &&
-           field->type != CONFIG_URLS);
-    memcpy((char *)config + field->offset, member(next, field), field->size);
+    char *at = (char *)config + field->offset, *text = NULL;
+
+    assert(!field->restart && field->type != CONFIG_LISTENS && field->type != CONFIG_URLS);
+    if (field->type == CONFIG_TEXT) {
+        text = strdup(*(char *const *)member(next, field));
+        if (!text)
+            return;
+        free(*(char **)(void *)at);
+    }
+    memcpy(at, text ? (const void *)&text : member(next, field), field->size);
     config->origins[id] = next->origins[id];
 }

@@ -63,6 +63,9 @@ struct config {
     } log;
     struct {
         bool allow_anonymous;
+        char *password_file; /* "": none */
+        uint32_t password_checks_max;
+        uint32_t password_cache_max;
     } security;
     struct config_listeners listeners;
     struct core_config core_limits;
@@ -101,13 +104,17 @@ void config_origin_text(const struct config *config, enum config_field_id id, ch
 /* Would the second listener find the address taken by the first? */
 bool config_same_address(const char *a, const char *b);
 
+/* Settle what is by default as another field says. Once, when all is read. */
+void config_settle(struct config *config);
+
 /* What no single field can know: addresses that clash, strangers that could come in. */
 int config_check(const struct config *config, struct config_report *report);
 
 /* Does this field differ between the two? */
 bool config_differs(const struct config *a, const struct config *b, enum config_field_id id);
 
-/* Take over the value of a field that needs no restart. */
+/* Take over the value of a field that needs no restart; a text stays as it was when memory
+ * is out. */
 void config_adopt(struct config *config, const struct config *next, enum config_field_id id);
 
 /* The value of a field as text, for messages, appended to out. */

@@ -86,8 +86,8 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
     [CONFIG_LIMITS_CONNECTS_BYTES_MAX] = { "limits.connects_bytes_max", CONFIG_NUMBER,
                                            AT(limits.connects_bytes_max), 4 * KIB, GIB, "16MiB",
                                            "bytes", RESTART,
-                                           "kept of CONNECT packets that are not whole yet, of "
-                                           "all clients together" },
+                                           "kept of all clients together that are not yet "
+                                           "accepted" },
     [CONFIG_LIMITS_OUT_QUEUE_BYTES_MAX] = { "limits.out_queue_bytes_max", CONFIG_NUMBER,
                                             AT(limits.out_queue_bytes_max), 4 * KIB, GIB, "1MiB",
                                             "bytes", RESTART,
@@ -185,8 +185,23 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                           "one JSON object a line instead of text" },
     [CONFIG_SECURITY_ALLOW_ANONYMOUS] = { "security.allow_anonymous", CONFIG_BOOL,
                                           AT(security.allow_anonymous), 0, 1, "true", "", false,
-                                          "let clients in that say no name; must be written "
-                                          "where a listener is not on loopback" },
+                                          "let clients in that say no name; false where there is "
+                                          "a password file; without one it must be written where "
+                                          "a listener is not on loopback" },
+    [CONFIG_SECURITY_PASSWORD_FILE] = { "security.password_file", CONFIG_TEXT,
+                                        AT(security.password_file), 0, 4096, "", "", false,
+                                        "users and what verifies their passwords, as plexus "
+                                        "passwd writes it; empty: none" },
+    [CONFIG_SECURITY_PASSWORD_CHECKS_MAX] = { "security.password_checks_max", CONFIG_NUMBER,
+                                              AT(security.password_checks_max), 1, 1000000, "250",
+                                              "", false,
+                                              "clients whose password is being checked; more are "
+                                              "told that the broker is busy" },
+    [CONFIG_SECURITY_PASSWORD_CACHE_MAX] = { "security.password_cache_max", CONFIG_NUMBER,
+                                             AT(security.password_cache_max), 0, 10000000, "10000",
+                                             "", RESTART,
+                                             "verified passwords that are known again without the "
+                                             "work; 0: none" },
 };
 
 const struct config_field *config_field(enum config_field_id id)

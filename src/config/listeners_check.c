@@ -70,18 +70,38 @@ static void check_strangers(const struct config *config, const struct config_lis
     bool written = config->origins[CONFIG_SECURITY_ALLOW_ANONYMOUS].source != CONFIG_DEFAULT;
     struct config_address address;
 
-    if ((written && config->security.allow_anonymous) || knows_its_clients(listener) ||
+    if (config->security.password_file[0] || (written && config->security.allow_anonymous) ||
+        knows_its_clients(listener) ||
         config_address_parse(str_from_c(listener->address), &address) != ERR_OK ||
         config_address_is_loopback(&address))
         return;
     config_report_error(report,
                         "%slisteners[%zu]: %s can be reached from outside and %s; ask for "
                         "certificates with \"client_certificate\": \"required\" and "
-                        "\"username_from_certificate\": true, or to let everybody in, write "
-                        "\"security\": {\"allow_anonymous\": true}",
+                        "\"username_from_certificate\": true, name a file of users with "
+                        "\"security\": {\"password_file\": \"FILE\"}, or to let everybody in, "
+                        "write \"security\": {\"allow_anonymous\": true}",
                         listener->where, index, listener->address,
                         written ? "security.allow_anonymous is false, so nobody may enter"
                                 : "nothing says who may enter");
+}
+
+/* As config_check does for web.listen. Certificates are asked of brokers too. */
+static void check_mesh(const struct config *config, const struct config_listener *listener,
+                       size_t index, struct config_report *report)
+{
+    bool certain = listener->has_tls && listener->tls.client_certificate == CONFIG_CLIENT_REQUIRED;
+    struct config_address address;
+
+    if (!config->security.password_file[0] || certain || !(listener->serve & CONFIG_SERVE_MESH) ||
+        listener->protocol == CONFIG_PROTOCOL_MQTT ||
+        config_address_parse(str_from_c(listener->address), &address) != ERR_OK ||
+        config_address_is_loopback(&address))
+        return;
+    config_report_warning(report,
+                          "%slisteners[%zu].serve: %s can be reached from outside and serves "
+                          "/mesh, where nobody is asked for a password",
+                          listener->where, index, listener->address);
 }
 
 static void check_clash(const struct config *config, size_t index, struct config_report *report)
@@ -107,6 +127,7 @@ void config_listeners_check(const struct config *config, struct config_report *r
         check_name(config, i, report);
         check_tls(listener, i, report);
         check_strangers(config, listener, i, report);
+        check_mesh(config, listener, i, report);
         check_clash(config, i, report);
         if (listener->protocol == CONFIG_PROTOCOL_MQTT && !(listener->serve & CONFIG_SERVE_MQTT))
             config_report_error(report,

@@ -35,7 +35,7 @@ static uint8_t judge(const struct core *core, const struct mqtt_connect *connect
     bool method =
         connect->version == MQTT_5 && props_has(&connect->props, PROP_AUTHENTICATION_METHOD);
 
-    if (method && !core->config.ask_methods)
+    if (method && (!core->config.ask_methods || connect->props.authentication_method.len == 0))
         return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT-4.12.0-1] */
     /* 3.1 asks for a name, 3.1.1 for one that a kept session is found by. [MQTT-3.1.3-8] */
     if (connect->client_id.len == 0 && connect->version == MQTT_31)

@@ -9,6 +9,7 @@
 #include "net/dial.h"
 #include "net/fact.h"
 #include "net/stream.h"
+#include "net/question.h"
 #include "net/turn.h"
 #include "net/websocket.h"
 
@@ -222,10 +223,7 @@ static void carry_send(struct net *net, size_t i)
         stream->paused = true;
         stream->transport->read(stream, false);
         break;
-    case CORE_SEND_RESUME:
-        stream->paused = false;
-        stream->transport->read(stream, stream_wants_reading(stream));
-        break;
+    case CORE_SEND_RESUME: stream_read_on(stream); break;
     case CORE_SEND_CLOSE: stream_close(stream); break;
     }
 }
@@ -246,6 +244,12 @@ static void carry_action(struct net *net, const struct mesh_action *action)
     }
 }
 
+static void accepted(struct net *net, conn_id conn)
+{
+    if (conn < net->streams.len && net->streams.at[conn])
+        stream_accepted(net->streams.at[conn]);
+}
+
 void carry_out(struct net *net)
 {
     net->image.message = NULL;
@@ -253,8 +257,12 @@ void carry_out(struct net *net)
         net->config.store(net->config.context, net->out.core.stores.at, net->out.core.stores.len);
     for (size_t i = 0; i < net->out.core.sends.len; i++)
         carry_send(net, i);
-    vec_each (&net->out.core.facts, fact)
+    question_pass_all(net);
+    vec_each (&net->out.core.facts, fact) {
+        if (fact->kind == CORE_FACT_CONNECTED)
+            accepted(net, fact->conn);
         fact_of_core(net, fact);
+    }
     vec_each (&net->out.mesh.actions, action)
         carry_action(net, action);
     vec_each (&net->out.mesh.facts, fact)

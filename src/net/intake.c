@@ -25,12 +25,22 @@ static int take_rest(struct intake *intake, const uint8_t *bytes, size_t len, ui
     }
 }
 
+/* What came behind the packet that stopped the intake. */
+static int keep(struct intake *intake, const uint8_t *bytes, size_t len)
+{
+    if (intake->held && len > 0)
+        buf_append(&intake->rest, bytes, len);
+    return intake->rest.failed ? ERR_NOMEM : ERR_OK;
+}
+
 int intake_take(struct intake *intake, const void *bytes, size_t len, const uint32_t *max,
                 intake_fn packet, void *context)
 {
     const uint8_t *at = bytes, *end = at + len;
     struct mqtt_frame frame;
 
+    if (intake->held)
+        return keep(intake, at, len);
     if (intake->rest.len > 0) {
         size_t taken;
         int err = take_rest(intake, at, len, *max, &taken, &frame);
@@ -38,9 +48,9 @@ int intake_take(struct intake *intake, const void *bytes, size_t len, const uint
             return err == ERR_MORE ? ERR_OK : err;
         bool more = packet(context, &frame);
         buf_finish(&intake->rest);
-        if (!more)
-            return ERR_OK;
         at += taken;
+        if (!more)
+            return keep(intake, at, (size_t)(end - at));
     }
     while (at < end) {
         int err = mqtt_frame_find(at, (size_t)(end - at), *max, &frame);
@@ -50,14 +60,25 @@ int intake_take(struct intake *intake, const void *bytes, size_t len, const uint
         }
         if (err)
             return err;
-        if (!packet(context, &frame))
-            return ERR_OK;
         at += frame.whole;
+        if (!packet(context, &frame))
+            return keep(intake, at, (size_t)(end - at));
     }
     return ERR_OK;
+}
+
+int intake_let_go(struct intake *intake, const uint32_t *max, intake_fn packet, void *context)
+{
+    struct buf kept = intake->rest;
+
+    *intake = (struct intake){ .held = false };
+    int err = intake_take(intake, kept.data, kept.len, max, packet, context);
+    buf_finish(&kept);
+    return err;
 }
 
 void intake_finish(struct intake *intake)
 {
     buf_finish(&intake->rest);
+    intake->held = false;
 }

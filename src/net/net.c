@@ -6,7 +6,9 @@
 #include "base/os.h"
 #include "net/carrier.h"
 #include "net/door.h"
+#include "net/file_watch.h"
 #include "net/listener.h"
+#include "net/question.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "net/tls_watch.h"
@@ -89,6 +91,7 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
     list_init(&net->dirty);
     list_init(&net->doors);
     list_init(&net->throttled);
+    list_init(&net->held);
     list_init(&net->unread);
     list_init(&net->closing);
     list_init(&net->all_carriers);
@@ -202,7 +205,7 @@ void net_free(struct net *net)
     uv_close((uv_handle_t *)&net->async, NULL);
     listener_close_all(net);
     door_close_all(net);
-    tls_watch_free(net->tls_watch);
+    file_watch_free(net->tls_watch);
     for (size_t i = 1; i < net->streams.len; i++) {
         if (net->streams.at[i])
             stream_abort(net->streams.at[i]);
@@ -220,6 +223,7 @@ void net_free(struct net *net)
     vec_finish(&net->free_conns);
     vec_finish(&net->lost_conns);
     vec_finish(&net->congestions);
+    question_finish(net);
     vec_finish(&net->links);
     vec_finish(&net->free_links);
     node_out_finish(&net->out);

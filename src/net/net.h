@@ -15,6 +15,8 @@
 
 struct net;
 struct node;
+struct core_answer;
+struct core_ask;
 struct durable_op;
 struct uv_loop_s;
 
@@ -110,7 +112,7 @@ struct net_config {
 
     uint32_t packet_bytes_max;          /* of a client; 16 MiB */
     uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 512 KiB */
-    uint32_t connects_bytes_max;        /* kept of all that are not whole yet; 16 MiB */
+    uint32_t connects_bytes_max;        /* kept of all not accepted yet; 16 MiB */
     uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
     uint32_t out_queues_bytes_max;      /* of all: one may have half of what is free; 128 MiB */
     uint32_t out_queue_bytes_hard_max;  /* so much more nevertheless: it is closed; 32 MiB */
@@ -131,6 +133,12 @@ struct net_config {
     /* What must survive, in order: everything is borrowed for the call. The answer is
      * net_durable, from inside the call or later. */
     void (*store)(void *context, const struct durable_op *ops, size_t count);
+    /* A question of the core's; its texts are runs of bytes, borrowed for the call. The
+     * answer is net_answer, from inside the call or later. NULL: everybody who has to be
+     * asked about is refused. Not called for users of whom the transport knows who they are. */
+    void (*ask)(void *context, const struct core_ask *ask, const uint8_t *bytes);
+    /* This connection is gone, whether something was asked about it or not. May be NULL. */
+    void (*left)(void *context, uint32_t conn);
     /* MESH_PERSIST: write the incarnation down before returning. May be NULL. */
     void (*persist_inc)(void *context, uint32_t inc);
     /* Clients are let in from now on. May be NULL. */
@@ -150,6 +158,10 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
 /* Every operation up to token is durable: the core hears of it with the next settle. On the
  * net's thread only. */
 void net_durable(struct net *net, uint64_t token);
+
+/* The answer to a question about a connection: the core hears of it with the next settle;
+ * one that came too late is ignored. Copied. On the net's thread only. */
+void net_answer(struct net *net, uint32_t conn, const struct core_answer *answer);
 
 /* Open all listeners. ERR_OK, or ERR_IO with one line for each that failed in errors:
  * "cannot listen on 127.0.0.1:1883: address already in use". */

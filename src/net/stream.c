@@ -58,6 +58,7 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
     stream->packet_max = net->config.connect_bytes_max;
     list_init(&stream->dirty);
     list_init(&stream->closing_link);
+    list_init(&stream->held_link);
     net->streams.at[id] = stream;
     net->stats.connections++;
 
@@ -69,7 +70,7 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
 
 bool stream_wants_reading(const struct stream *stream)
 {
-    return stream->net->gate_open && !stream->paused && !stream->throttled;
+    return stream->net->gate_open && !stream->paused && !stream->throttled && !stream->in.held;
 }
 
 /* Links have a door of their own: /mesh. MESH.md 3.2 */
@@ -88,10 +89,15 @@ static void refuse_link(struct stream *stream, const struct mqtt_connect *connec
     stream_close(stream);
 }
 
+struct str stream_username(const struct stream *stream)
+{
+    return stream->transport->username ? stream->transport->username(stream) : STR("");
+}
+
 /* Who a client is, its certificate says where that is asked for. */
 static void vouch(const struct stream *stream, struct mqtt_connect *connect)
 {
-    struct str name = stream->transport->username ? stream->transport->username(stream) : STR("");
+    struct str name = stream_username(stream);
 
     if (name.len == 0)
         return;
@@ -110,12 +116,22 @@ static bool keep_small(struct stream *stream)
     return stream->id && !stream->closing;
 }
 
-/* How large an accepted client's packets may be. */
-static uint32_t packet_max(const struct stream *stream)
+void stream_accepted(struct stream *stream)
 {
     uint32_t own = stream->limits->packet_bytes_max, all = stream->net->config.packet_bytes_max;
 
-    return own && own < all ? own : all;
+    stream->packet_max = own && own < all ? own : all;
+}
+
+/* The core asked something: unless the answer came at once, what follows has to wait for
+ * it. True: go on. */
+static bool await_answer(struct stream *stream)
+{
+    net_settle(stream->net);
+    if (!stream->id || stream->closing)
+        return false;
+    stream->in.held = stream->paused;
+    return !stream->paused;
 }
 
 /* What came cannot be decoded. bytes: where the packet begins, or what there is of it. */
@@ -149,7 +165,6 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     }
     if (packet.kind == MQTT_CONNECT && !stream->version) {
         stream->version = (uint8_t)packet.connect.version;
-        stream->packet_max = packet_max(stream);
         if (str_starts_with(packet.connect.client_id, STR("$mesh/"))) {
             refuse_link(stream, &packet.connect);
             return false;
@@ -158,6 +173,10 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     }
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);
+    if (net->out.core.asks.len > 0)
+        return await_answer(stream);
+    if (packet.kind == MQTT_CONNECT)
+        stream_accepted(stream);
     return keep_small(stream);
 }
 
@@ -182,12 +201,14 @@ static int take(struct stream *stream, const uint8_t *bytes, size_t len)
     return intake_take(&stream->in, bytes, len, &stream->packet_max, take_packet, stream);
 }
 
-/* Count what is kept of a CONNECT that is not whole yet; false: all of them together are too
- * much, and what is at hand must go. */
+/* Count what is kept of a client that is not accepted: a CONNECT that is not whole yet, or
+ * what follows one that is being judged. False: all of them together are too much, and what
+ * is at hand must go. */
 static bool count_hello(struct stream *stream)
 {
     struct net *net = stream->net;
-    uint32_t kept = stream->version ? 0 : (uint32_t)stream->in.rest.len;
+    bool waits = !stream->version || stream->in.held;
+    uint32_t kept = waits ? (uint32_t)stream->in.rest.len : 0;
 
     net->hello_bytes += kept;
     net->hello_bytes -= stream->hello_bytes;
@@ -204,8 +225,9 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
         meter_count(stream, len);
     if (stream->id && !stream->closing && len > 0) {
         int err = take(stream, bytes, len);
+        bool waits = !stream->version || stream->in.held || stream->hello_bytes;
         const struct buf *rest = &stream->in.rest;
-        if ((!stream->version || stream->hello_bytes) && !count_hello(stream) && !err)
+        if (waits && !count_hello(stream) && !err)
             err = ERR_LIMIT;
         if (err && rest->len > 0)
             refuse_bytes(stream, err, rest->data, rest->len);
@@ -215,6 +237,35 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
             note_part(stream, len);
     }
     net_settle(net);
+}
+
+void stream_read_on(struct stream *stream)
+{
+    struct net *net = stream->net;
+
+    stream->paused = false;
+    if (!stream->in.held)
+        stream->transport->read(stream, stream_wants_reading(stream));
+    else if (!list_linked(&stream->held_link))
+        list_push_back(&net->held, &stream->held_link);
+}
+
+void stream_take_kept(struct net *net)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(&net->held))) {
+        struct stream *stream = list_entry(node, struct stream, held_link);
+        if (stream->paused) /* again, meanwhile */
+            continue;
+        int err = intake_let_go(&stream->in, &stream->packet_max, take_packet, stream);
+        count_hello(stream);
+        if (err)
+            refuse_bytes(stream, err, NULL, 0);
+        net_settle(net);
+        if (stream->id && !stream->closing && !stream->in.held)
+            stream->transport->read(stream, stream_wants_reading(stream));
+    }
 }
 
 void stream_lost(struct stream *stream)
@@ -228,6 +279,7 @@ void stream_lost(struct stream *stream)
     stream->id = 0;
     list_remove(&stream->dirty);
     list_remove(&stream->closing_link);
+    list_remove(&stream->held_link);
     meter_forget(stream);
     intake_finish(&stream->in);
     count_hello(stream);

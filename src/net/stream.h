@@ -48,11 +48,12 @@ struct stream {
     bool throttled : 1;   /* reading waits: too many bytes a second */
     bool closing : 1;     /* close when all is sent */
     uint32_t packet_max;  /* bytes of the next packet at most */
-    uint32_t hello_bytes; /* of a CONNECT that is not whole yet, in the net's hello_bytes */
+    uint32_t hello_bytes; /* kept before it is accepted, in the net's hello_bytes */
     size_t counted_bytes; /* of the out-queue, in the net's waiting_bytes */
     size_t told_bytes;    /* waiting when the core was told to hold back; 0: it was not */
     struct list dirty;
     struct list closing_link;
+    struct list held_link; /* let go, and not read on yet */
     uint64_t closing_due_ms;
     struct intake in;
     struct out_queue out;
@@ -97,6 +98,19 @@ size_t stream_limit(const struct net *net);
 
 /* The queue shrank: tell the core if it held back and need not any more. */
 void stream_relieve(struct stream *stream);
+
+/* Read on where the core wanted no more for now and wants more again: first what was kept,
+ * then the transport. */
+void stream_read_on(struct stream *stream);
+
+/* Hand out what was kept of those that may be read on. */
+void stream_take_kept(struct net *net);
+
+/* The client was accepted: from now on its packets may be as large as anybody's. */
+void stream_accepted(struct stream *stream);
+
+/* The user name that the transport vouches for, or an empty one. */
+struct str stream_username(const struct stream *stream);
 
 /* Clients are let in: start reading everywhere. */
 void stream_admit_all(struct net *net);

@@ -7,6 +7,7 @@
 #include "net/door.h"
 #include "net/listener.h"
 #include "net/meter.h"
+#include "net/question.h"
 #include "net/secure.h"
 #include "net/stream.h"
 #include "net/web.h"
@@ -33,6 +34,8 @@ static bool tell_core(struct net *net)
     vec_each (&net->lost_conns, id) {
         event.conn = *id;
         node_on_client(net->node, &event, &net->out);
+        if (net->config.left)
+            net->config.left(net->config.context, *id);
         *vec_push(&net->free_conns) = *id; /* cannot fail: reserved when the number was made */
     }
     vec_clear(&net->lost_conns);
@@ -59,7 +62,7 @@ static bool tell_core(struct net *net)
 static bool has_effects(const struct node_out *out)
 {
     return out->core.sends.len || out->core.stores.len || out->core.facts.len ||
-           out->mesh.actions.len || out->mesh.facts.len;
+           out->core.asks.len || out->mesh.actions.len || out->mesh.facts.len;
 }
 
 void net_settle(struct net *net)
@@ -74,6 +77,7 @@ void net_settle(struct net *net)
             carry_out(net);
         node_out_clear(&net->out);
         more = tell_core(net);
+        more |= question_tell_core(net);
         more |= carrier_tell_mesh(net);
     } while (more || has_effects(&net->out));
     net->settling = false;
@@ -128,8 +132,8 @@ void turn_schedule(struct net *net)
 
     if (!list_empty(&net->closing) || !list_empty(&net->throttled) || carrier_any_waiting(net))
         earlier(&due, net->now_ms + COARSE_MS);
-    if (net->unfinished || !list_empty(&net->unread) || !list_empty(&net->dirty) ||
-        !list_empty(&net->dirty_carriers))
+    if (net->unfinished || !list_empty(&net->unread) || !list_empty(&net->held) ||
+        !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers))
         due = net->now_ms;
     if (net->phase == NET_STOPPING)
         earlier(&due, net->stop_due_ms);
@@ -176,6 +180,7 @@ void turn_timer(uv_timer_t *timer)
         node_tick(net->node, net->now_ms, net->now_us, &net->out);
     }
     meter_release(net);
+    stream_take_kept(net);
     secure_read_on(net);
     stream_expire(net);
     carrier_expire(net);

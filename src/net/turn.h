@@ -15,6 +15,7 @@
 struct stream;
 struct carrier;
 struct listener;
+struct file_watch;
 struct web;
 
 enum {
@@ -37,6 +38,12 @@ struct image {
 struct congestion {
     conn_id id;
     bool on;
+};
+
+/* What was answered to a question of the core's; the core is told after the step. */
+struct answer {
+    conn_id conn;
+    struct core_answer answer; /* owns its data */
 };
 
 enum net_phase { NET_RUNNING, NET_STOPPING, NET_STOPPED };
@@ -70,9 +77,13 @@ struct net {
     struct {
         VEC(struct congestion);
     } congestions;
+    struct {
+        VEC(struct answer);
+    } answers;
     struct list dirty;     /* streams with something to send */
     struct list doors;     /* connections of which too little is known */
     struct list throttled; /* meters whose streams wait */
+    struct list held;      /* streams that are read on, with bytes that were kept */
     struct list unread;    /* TLS connections that OpenSSL holds bytes of */
     struct list closing;   /* streams that flush their last bytes */
     struct {
@@ -85,7 +96,7 @@ struct net {
     struct list dirty_carriers;
     struct list ended_carriers; /* transport gone; the mesh is to hear */
     struct listener *listeners;
-    struct tls_watch *tls_watch;
+    struct file_watch *tls_watch;
     struct web *web;
     int spare_fd;             /* given up to refuse one more when files run out */
     uint64_t file_warning_ms; /* last time the log said so */
@@ -95,7 +106,7 @@ struct net {
     uint64_t stop_due_ms;
     bool gate_open;
     size_t waiting_bytes; /* in all out-queues, as of their last flush */
-    size_t hello_bytes;   /* of all CONNECTs that are not whole yet */
+    size_t hello_bytes;   /* kept of clients that are not accepted yet */
     bool settling;
     bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */

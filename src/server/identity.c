@@ -2,6 +2,7 @@
 #include "server/identity.h"
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/os.h"
 
 #include <errno.h>
@@ -41,41 +42,15 @@ static bool hex_parse(const char *text, struct node_id *ret_id)
     return true;
 }
 
-/* Write all of text to a new file and sync it. ERR_OK or ERR_IO with errno. */
-static int write_synced(const char *path, const char *text)
-{
-    size_t len = strlen(text);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return ERR_IO;
-    bool written = write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
-    return close(fd) == 0 && written ? ERR_OK : ERR_IO;
-}
-
-static int sync_directory(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return ERR_IO;
-    int rc = fsync(fd);
-    close(fd);
-    return rc == 0 ? ERR_OK : ERR_IO;
-}
-
 /* Replace DIR/node.json in one step: whoever reads it sees the old or the new one. */
 static int save(const struct identity *identity, uint32_t inc)
 {
-    char path[PATH_CHARS_MAX], fresh[PATH_CHARS_MAX], id[2 * NODE_ID_LEN + 1], text[128];
+    char path[PATH_CHARS_MAX], id[2 * NODE_ID_LEN + 1], text[128];
 
     snprintf(path, sizeof path, "%s/node.json", identity->dir);
-    snprintf(fresh, sizeof fresh, "%s/node.json.new", identity->dir);
     identity_hex(&identity->id, id);
     snprintf(text, sizeof text, "{\"id\": \"%s\", \"incarnation\": %u}\n", id, inc);
-    if (write_synced(fresh, text) != ERR_OK || rename(fresh, path) != 0)
-        return ERR_IO;
-    return sync_directory(identity->dir);
+    return file_replace(path, str_from_c(text), 0600);
 }
 
 /* What an earlier start wrote. ERR_OK, ERR_NOT_FOUND, or ERR_INVALID. */

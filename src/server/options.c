@@ -172,6 +172,7 @@ int options_configure(const struct options *options, const char *const *env,
         config_set(ret_config, key, setting->value, setting->append, setting->flag, report);
         free(key);
     }
+    config_settle(ret_config);
     config_check(ret_config, report);
     return config_report_err(report);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 #include "base/log.h"
+#include "server/access.h"
 #include "server/server_state.h"
 
 enum { QUOTED_CHARS = 700 };
@@ -59,6 +60,7 @@ void server_reload(struct server *server)
             if (changed(&server->config, &next, (enum config_field_id)i))
                 taken += take_over(&server->config, &next, (enum config_field_id)i);
         }
+        access_reload(server);
         struct core_config core = config_core(&server->config);
         core.seed = server->core_seed;
         core_reconfigure(node_core(server->node), &core);

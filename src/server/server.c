@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "server/access.h"
+#include "server/authority.h"
 #include "server/notify.h"
 #include "server/ports.h"
 #include "server/server_state.h"
@@ -121,6 +123,20 @@ static void on_persist(void *context, uint32_t inc)
         log_error("identity.write_failed", "incarnation=%u", inc);
 }
 
+static void on_ask(void *context, const struct core_ask *ask, const uint8_t *bytes)
+{
+    struct server *server = context;
+
+    authority_ask(server->authority, ask, bytes);
+}
+
+static void on_left(void *context, uint32_t conn)
+{
+    struct server *server = context;
+
+    authority_left(server->authority, conn);
+}
+
 static int make_net(struct server *server, struct buf *errors)
 {
     const struct config *from = &server->config;
@@ -146,6 +162,8 @@ static int make_net(struct server *server, struct buf *errors)
         .seed_count = from->mesh.join.len,
         .link_ca_file = from->mesh.ca_file[0] ? from->mesh.ca_file : NULL,
         .store = on_store,
+        .ask = on_ask,
+        .left = on_left,
         .persist_inc = on_persist,
         .ready = on_gate_open,
         .context = server,
@@ -156,7 +174,10 @@ static int make_net(struct server *server, struct buf *errors)
     if (!server->store)
         return ERR_NOMEM;
     server->net = net_new(&config, server->node, server->started_ms);
-    return server->net ? net_listen(server->net, errors) : ERR_IO;
+    if (!server->net)
+        return ERR_IO;
+    int err = access_begin(server);
+    return err ? err : net_listen(server->net, errors);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -206,13 +227,14 @@ static void ignore_signals(struct server *server)
     server->watching = false;
 }
 
-/* Certificates that cannot be read are said here, beside what else is in the way. */
-static int check_files(const struct config *config, struct buf *errors)
+/* Files that cannot be read are said here, beside what else is in the way. */
+static int read_files(struct server *server, struct buf *errors)
 {
-    const char *path = config->mesh.ca_file;
+    const char *path = server->config.mesh.ca_file;
+    int err = access_load(server, errors);
 
     if (!path[0] || access(path, R_OK) == 0)
-        return ERR_OK;
+        return err;
     buf_printf(errors, "mesh.ca_file: %s: cannot be read: %s\n", path, strerror(errno));
     return ERR_IO;
 }
@@ -226,7 +248,7 @@ static int build(struct server *server, struct buf *errors)
         err = make_lists(server);
     if (err)
         return err;
-    int files = check_files(&server->config, errors);
+    int files = read_files(server, errors);
     err = identity_open(&server->identity, server->config.node.data, os_wall_ms(), errors);
     if (err || files) {
         ports_probe(&server->config, errors);
@@ -280,6 +302,7 @@ void server_free(struct server *server)
     if (!server)
         return;
     ignore_signals(server);
+    access_end(server);
     net_free(server->net);
     store_free(server->store);
     node_free(server->node);

@@ -13,6 +13,10 @@
 
 enum { SERVER_SIGNALS = 3 };
 
+struct authority;
+struct file_watch;
+struct users;
+
 struct server {
     const struct options *options;
     const char *const *env;
@@ -25,6 +29,9 @@ struct server {
     struct node *node;
     struct store *store;
     struct net *net;
+    struct users *users; /* as they were read at the start, until the authority has them */
+    struct authority *authority;
+    struct file_watch *users_watch; /* NULL: no password file */
     uv_signal_t signals[SERVER_SIGNALS];
     bool watching; /* the signals are */
 };

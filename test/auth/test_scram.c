@@ -28,20 +28,20 @@ static struct scram_secret pencil(void)
 }
 
 /* As far as the challenge. */
-static struct scram begun(const char *first, const struct scram_secret *secret)
+static struct scram begun(const char *first, const struct scram_secret *secret, bool known)
 {
     struct scram scram = { 0 };
     struct str challenge;
 
     ck_assert_int_eq(scram_first(&scram, str_from_c(first)), ERR_OK);
-    ck_assert_int_eq(scram_challenge(&scram, secret, 7, STR(NONCE), &challenge), ERR_OK);
+    ck_assert_int_eq(scram_challenge(&scram, secret, known, STR(NONCE), &challenge), ERR_OK);
     return scram;
 }
 
 START_TEST(the_exchange_of_rfc_7677_goes_as_written_there)
 {
     struct scram_secret secret = pencil();
-    struct scram scram = begun(CLIENT_FIRST, &secret);
+    struct scram scram = begun(CLIENT_FIRST, &secret, true);
     struct buf out = { 0 };
 
     ck_assert(str_equal(scram_name(&scram), STR("user")));
@@ -61,7 +61,7 @@ START_TEST(another_password_nonce_or_binding_is_denied)
         "c=eSws,r=rOprNGfwEbeRWgbNEkqO" NONCE ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
     };
     struct scram_secret secret = pencil();
-    struct scram scram = begun(CLIENT_FIRST, &secret);
+    struct scram scram = begun(CLIENT_FIRST, &secret, true);
     struct buf out = { 0 };
 
     for (size_t i = 0; i < 3; i++)
@@ -98,7 +98,7 @@ START_TEST(what_is_no_scram_is_malformed)
         "c=biws,r=x,p=!!!!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     };
     struct scram_secret secret = pencil();
-    struct scram scram = begun(CLIENT_FIRST, &secret);
+    struct scram scram = begun(CLIENT_FIRST, &secret, true);
     struct buf out = { 0 };
 
     for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
@@ -123,21 +123,43 @@ START_TEST(names_may_hold_commas_and_equal_signs)
 }
 END_TEST
 
-START_TEST(who_does_not_exist_looks_like_somebody)
+START_TEST(who_does_not_exist_is_denied_even_with_the_right_proof)
 {
-    struct scram a = begun(CLIENT_FIRST, NULL), b = begun(CLIENT_FIRST, NULL);
-    struct scram c = begun("n,,n=other,r=rOprNGfwEbeRWgbNEkqO", NULL);
+    struct scram_secret secret = pencil();
+    struct scram scram = begun(CLIENT_FIRST, &secret, false);
     struct buf out = { 0 };
 
-    ck_assert(str_equal(buf_str(&a.challenge), buf_str(&b.challenge)));
-    ck_assert(!str_equal(buf_str(&a.challenge), buf_str(&c.challenge)));
-    ck_assert_int_eq(scram_final(&a, STR(CLIENT_FINAL), &out), ERR_DENIED);
-    scram_finish(&a);
-    scram_finish(&b);
-    scram_finish(&c);
+    ck_assert(str_equal(buf_str(&scram.challenge), STR(CHALLENGE)));
+    ck_assert_int_eq(scram_final(&scram, STR(CLIENT_FINAL), &out), ERR_DENIED);
+    scram_finish(&scram);
+}
+END_TEST
+
+START_TEST(a_password_is_verified_by_its_secret)
+{
+    struct scram_secret secret = pencil();
+
+    ck_assert(scram_secret_fits(&secret, STR("pencil")));
+    ck_assert(!scram_secret_fits(&secret, STR("pencil ")));
+    ck_assert(!scram_secret_fits(&secret, (struct str){ NULL, 0 }));
+}
+END_TEST
+
+START_TEST(a_first_message_that_would_cost_memory_is_malformed)
+{
+    struct scram scram = { 0 };
+    char text[SCRAM_FIRST_MAX + 2] = "n,,n=user,r=x,";
+
+    memset(text + strlen(text), 'e', sizeof text - strlen(text) - 1);
+    ck_assert_int_eq(scram_first(&scram, str_from_c(text)), ERR_MALFORMED);
+    text[SCRAM_FIRST_MAX] = 0;
+    ck_assert_int_eq(scram_first(&scram, str_from_c(text)), ERR_OK);
+    scram_finish(&scram);
 }
 END_TEST
 
 UNIT_MAIN("auth/scram", the_exchange_of_rfc_7677_goes_as_written_there,
           another_password_nonce_or_binding_is_denied, what_is_no_scram_is_malformed,
-          names_may_hold_commas_and_equal_signs, who_does_not_exist_looks_like_somebody)
+          names_may_hold_commas_and_equal_signs,
+          who_does_not_exist_is_denied_even_with_the_right_proof,
+          a_password_is_verified_by_its_secret, a_first_message_that_would_cost_memory_is_malformed)

@@ -243,7 +243,9 @@ START_TEST(strangers_come_in_from_outside_only_where_somebody_wrote_so)
     ck_assert_uint_eq(f.report.errors, 2);
     ck_assert_str_eq(f.report.problems.at[1].text,
                      "p.json:2:20: web.listen: [::]:80 can be reached from outside and "
-                     "nothing says who may enter; to let everybody in, write "
+                     "nothing says who may enter; name a file of users with "
+                     "--set security.password_file=FILE (plexus passwd makes it), or "
+                     "to let everybody in, write "
                      "--set security.allow_anonymous=true or "
                      "\"security\": {\"allow_anonymous\": true}");
     config_report_finish(&f.report);
@@ -254,6 +256,79 @@ START_TEST(strangers_come_in_from_outside_only_where_somebody_wrote_so)
     ck_assert_int_eq(config_check(&f.config, &f.report), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(f.report.problems.at[0].text, "nobody may enter"));
     ck_assert(config_core(&f.config).deny_anonymous);
+    close_case(&f);
+}
+END_TEST
+
+START_TEST(a_password_file_says_who_may_enter)
+{
+    struct fixture f;
+
+    open_case(&f);
+    load(&f, "{\"mqtt\": {\"listen\": [\"0.0.0.0:1883\"]},\n"
+             " \"web\": {\"listen\": [\"0.0.0.0:80\"]},\n"
+             " \"security\": {\"password_file\": \"users\"},\n"
+             " \"listeners\": [\n"
+             "{\"name\": \"a\", \"address\": \"0.0.0.0:1\", \"protocol\": \"web\"},\n"
+             "{\"name\": \"b\", \"address\": \"0.0.0.0:2\", \"protocol\": \"web\",\n"
+             " \"serve\": [\"mqtt\"]},\n"
+             "{\"name\": \"c\", \"address\": \"127.0.0.1:3\", \"protocol\": \"web\"},\n"
+             "{\"name\": \"d\", \"address\": \"0.0.0.0:4\", \"protocol\": \"auto\",\n"
+             " \"tls\": {\"certificate_file\": \"c\", \"key_file\": \"k\", \"ca_file\": \"a\",\n"
+             "  \"client_certificate\": \"required\"}}]}");
+    config_settle(&f.config);
+    ck_assert_int_eq(config_check(&f.config, &f.report), ERR_OK);
+    EXPECT(&f,
+           "p.json:2:20: web.listen: 0.0.0.0:80 can be reached from outside and serves /mesh, "
+           "where nobody is asked for a password; a listener of listeners says what it serves",
+           "p.json:5:1: listeners[0].serve: 0.0.0.0:1 can be reached from outside and serves "
+           "/mesh, where nobody is asked for a password");
+    struct core_config core = config_core(&f.config);
+    ck_assert(core.deny_anonymous && core.ask_passwords && core.ask_methods);
+    close_case(&f);
+}
+END_TEST
+
+START_TEST(beside_a_password_file_anybody_may_come_in_who_says_no_name)
+{
+    struct fixture f;
+
+    open_case(&f);
+    ck_assert(!config_core(&f.config).ask_passwords); /* and anybody who says one */
+    config_set(&f.config, "security.password_file", "users", false, "--set", &f.report);
+    config_set(&f.config, "security.allow_anonymous", "true", false, "--set", &f.report);
+    config_settle(&f.config);
+    struct core_config core = config_core(&f.config);
+    ck_assert(!core.deny_anonymous && core.ask_passwords && core.ask_methods);
+    close_case(&f);
+}
+END_TEST
+
+START_TEST(where_nobody_may_say_no_name_a_name_alone_is_not_believed)
+{
+    struct fixture f;
+
+    open_case(&f);
+    config_set(&f.config, "security.allow_anonymous", "false", false, "--set", &f.report);
+    config_settle(&f.config);
+    struct core_config core = config_core(&f.config);
+    ck_assert(core.deny_anonymous && core.ask_passwords && !core.ask_methods);
+    close_case(&f);
+}
+END_TEST
+
+START_TEST(a_text_is_taken_over_while_running)
+{
+    struct fixture f, g;
+
+    open_case(&f);
+    open_case(&g);
+    config_set(&g.config, "security.password_file", "other", false, "--set", &g.report);
+    ck_assert(config_differs(&f.config, &g.config, CONFIG_SECURITY_PASSWORD_FILE));
+    config_adopt(&f.config, &g.config, CONFIG_SECURITY_PASSWORD_FILE);
+    close_case(&g);
+    ck_assert_str_eq(f.config.security.password_file, "other");
+    ck_assert_int_eq(f.config.origins[CONFIG_SECURITY_PASSWORD_FILE].source, CONFIG_FLAG);
     close_case(&f);
 }
 END_TEST
@@ -412,7 +487,8 @@ START_TEST(listeners_that_contradict_themselves_or_let_strangers_in_are_refused)
            "\"optional\" or \"required\"",
            "p.json:3:1: listeners[1]: 0.0.0.0:1 can be reached from outside and nothing says who "
            "may enter; ask for certificates with \"client_certificate\": \"required\" and "
-           "\"username_from_certificate\": true, or to let everybody in, write \"security\": "
+           "\"username_from_certificate\": true, name a file of users with \"security\": "
+           "{\"password_file\": \"FILE\"}, or to let everybody in, write \"security\": "
            "{\"allow_anonymous\": true}",
            "p.json:6:1: listeners[2].name: c is the name of two listeners");
     close_case(&f);
@@ -477,6 +553,10 @@ UNIT_MAIN("config/config", without_a_file_everything_listens_on_loopback,
           a_list_is_replaced_or_grows_and_none_empties_it,
           a_flag_that_is_wrong_names_itself_and_the_nearest_key,
           strangers_come_in_from_outside_only_where_somebody_wrote_so,
+          a_password_file_says_who_may_enter,
+          beside_a_password_file_anybody_may_come_in_who_says_no_name,
+          where_nobody_may_say_no_name_a_name_alone_is_not_believed,
+          a_text_is_taken_over_while_running,
           listeners_that_clash_and_limits_that_contradict_are_refused,
           a_difference_is_seen_field_by_field, the_example_names_every_key_and_says_the_defaults,
           listeners_are_read_with_their_presets, every_error_of_a_listener_is_told_with_its_place,

@@ -94,6 +94,8 @@ START_TEST(a_method_that_nobody_knows_is_refused)
 
     CONNECT(t, 1, "a", .method = "M");
     TALK_EXPECT(t, "1 CONNACK 8c\n1 close\n");
+    CONNECT(u, 2, "b", .method = "");
+    TALK_EXPECT(u, "2 CONNACK 8c\n2 close\n");
     CONNECT(u, 1, "a", .method = "M");
     talk_forget(u);
     talk_answer(u, 1,

@@ -135,6 +135,10 @@ def disconnect(reason=None, props=None):
                   + (b"" if props is None else properties(props)))
 
 
+def auth(reason, props):
+    return packet(0xF0, bytes([reason]) + properties(props))
+
+
 PING = packet(0xC0)
 
 
@@ -208,7 +212,7 @@ class Packet:
         elif self.kind in (PUBACK, PUBREC, PUBREL, PUBCOMP):
             self.pid = reader.number(2)
             assert five or not reader.left()
-        if self.kind in (PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT) and reader.left():
+        if self.kind in (PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT, AUTH) and reader.left():
             self.reason = reader.number(1)
             self.props = reader.props() if reader.left() else []
         allowed = (REASONS if five else OLD_REASONS).get(self.kind, b"\0")
