@@ -163,7 +163,8 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
         well = note_incoming(core, conn->session, publish->packet_id) == ERR_OK;
     if (well) {
         ack_after(core, conn, kind, &ack, before);
-        effects_overtake(core->out, conn->id, mark);
+        if (conn->session && conn->session->filter_count > 0) /* it may be its own reader */
+            effects_overtake(core->out, conn->id, mark);
         return;
     }
     core_failed(core);
