@@ -122,14 +122,16 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->keep_alive_s = most;
 }
 
-/* Topics below this are the client's, for responses. Empty when memory is short: the
- * client can do without. */
+/* Topics below this are the client's, for responses. Empty when memory is short, or the
+ * client takes but small packets: it can do without. */
 static void response_information(const struct core *core, const struct session *session,
                                  struct buf *out)
 {
+    enum { REST_MOST = 128 }; /* more than the rest of most CONNACKs */
     struct str prefix = str_from_c(core->config.response_prefix);
 
-    if (prefix.len == 0)
+    if (prefix.len == 0 ||
+        prefix.len + session->client_id_len + REST_MOST > session->conn->packet_max)
         return;
     buf_append_str(out, prefix);
     buf_append_u8(out, '/');
@@ -189,10 +191,6 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
         props_mark(props, PROP_RESPONSE_INFORMATION);
     }
     bool fits = conn_answer(core, conn, &packet);
-    if (!fits && response.len) { /* the client can do without */
-        props->present &= ~((uint64_t)1 << PROP_RESPONSE_INFORMATION);
-        fits = conn_answer(core, conn, &packet);
-    }
     buf_finish(&response);
     return fits;
 }

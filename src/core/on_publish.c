@@ -143,7 +143,6 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
                           struct message *message)
 {
     uint64_t before = core->token;
-    size_t mark = core->out->sends.len;
     struct mqtt_puback ack = { .packet_id = publish->packet_id,
                                .reason = judge(core, conn, publish, message) };
     enum mqtt_kind kind = message->qos == 2 ? MQTT_PUBREC : MQTT_PUBACK;
@@ -154,6 +153,7 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
     if (conn->version != MQTT_5)
         ack.reason = REASON_SUCCESS;
     bool wanted = true;
+    size_t mark = core->out->sends.len;
     bool well = refused || publish_whole(core, message, &wanted);
     if (!wanted && conn->version == MQTT_5)
         ack.reason = REASON_NO_MATCHING_SUBSCRIBERS; /* [MQTT5 3.4.2.1] [MQTT5 3.5.2.1] */
