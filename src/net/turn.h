@@ -109,6 +109,7 @@ struct net {
     uint32_t peers_peak;       /* connections at most since memory was given back */
     uint64_t give_back_due_ms; /* 0: it is not due */
     size_t waiting_bytes;      /* in all out-queues, as of their last flush */
+    size_t hello_bytes;        /* kept of clients that are not accepted yet */
     bool settling;
     bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */

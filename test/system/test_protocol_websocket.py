@@ -20,7 +20,7 @@ def web(raw, broker):
     ("mqtt", "mqtt"), ("mqttv3.1", "mqttv3.1"), ("foo, mqtt", "mqtt"), ("mqtt, mqttv3.1", "mqtt"),
     ("mqttv3.1,mqtt", None)])
 def test_the_subprotocol_is_chosen_from_the_offer(broker, offer, chosen):
-    """[MQTT-6.0.0-3] [MQTT-6.0.0-4]"""
+    """[MQTT-6.0.0-3] [MQTT-6.0.0-4] [MQTT311-6.0.0-4]"""
     web = Web(broker, offer)
     assert web.status == 101
     assert web.headers["sec-websocket-protocol"] in (chosen, *([] if chosen else offer.split(",")))
@@ -49,7 +49,7 @@ def test_a_message_goes_its_whole_way(web, raw, name, version, qos):
 
 @VERSIONS
 def test_frames_need_not_begin_or_end_with_packets(raw, broker, name, version):
-    """[MQTT-6.0.0-2]"""
+    """[MQTT-6.0.0-2] [MQTT311-6.0.0-2]"""
     story = b"".join([m.connect(version, ""), m.subscribe(version, 1, (name, 1)),
                       m.publish(version, name, "x" * 200, 1, 2), m.PING])
     for size in (1, 2, 3, 7, 50, 130, len(story)):
@@ -103,7 +103,7 @@ def test_a_ping_is_answered_with_its_bytes(web, size):
 
 @pytest.mark.parametrize("data", [b"", b"\xc0\x00", b"hello"])
 def test_a_text_frame_closes(web, data):
-    """[MQTT-6.0.0-1]"""
+    """[MQTT-6.0.0-1] [MQTT311-6.0.0-1]"""
     client = web()
     client.transport.frame(Web.TEXT, data)
     client.until_closed()
