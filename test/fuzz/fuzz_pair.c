@@ -267,6 +267,10 @@ static void on_store(void *context, const struct durable_op *ops, size_t count)
 {
     struct stage *stage = context;
 
+    for (size_t i = 0; i < count; i++) {
+        struct durable_op op = ops[i];
+        durable_op_finish(&op); /* the store owns them */
+    }
     net_durable(&stage->net, ops[count - 1].token);
 }
 
