@@ -181,6 +181,8 @@ static void check_packets(const struct client *client, struct str bytes, size_t 
 
     while ((err = mqtt_frame_find(bytes.ptr, bytes.len, SIZE_MAX, &frame)) == ERR_OK) {
         err = mqtt_decode(&frame, version, &packet);
+        if (err && !client->stream.version) /* a CONNECT that failed said which it speaks */
+            err = mqtt_decode(&frame, MQTT_5, &packet);
         assert(err == ERR_OK && packet.kind != MQTT_CONNECT && packet.kind != MQTT_SUBSCRIBE &&
                packet.kind != MQTT_UNSUBSCRIBE && packet.kind != MQTT_PINGREQ);
         bytes = str_slice(bytes, frame.whole, bytes.len);
