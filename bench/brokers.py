@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start and stop the brokers that are compared: one, or a line of them."""
 import ctypes
+import json
 import os
 import re
 import resource
@@ -25,8 +26,10 @@ max_queued_bytes 0
 sys_interval 0
 log_dest none
 listener {mqtt} 127.0.0.1
+{tls}
 listener {web}
 protocol websockets
+{tls}
 '''
 
 # A static bridge that takes everything from the broker before it in the line.
@@ -137,6 +140,17 @@ def free_port():
         return s.getsockname()[1]
 
 
+def certificate(directory):
+    """A certificate signed by itself, and its key: paths."""
+    pair = directory / 'server.pem', directory / 'server.key'
+    if not pair[0].exists():
+        subprocess.run(
+            ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+             '-nodes', '-days', '2', '-subj', '/CN=localhost', '-out', pair[0], '-keyout', pair[1]],
+            check=True, capture_output=True)
+    return [str(path) for path in pair]
+
+
 class Kinds:
     """Knows how to start each kind; `cpus` are those the brokers may use, in turn."""
 
@@ -179,7 +193,9 @@ class Kinds:
     def _mosquitto(self, row, started):
         for at in range(row.hops + 1):
             ports = free_port(), free_port()
-            text = MOSQUITTO.format(mqtt=ports[0], web=ports[1])
+            tls = ('certfile {}\nkeyfile {}'.format(*certificate(self.directory))
+                   if row.tls else '')
+            text = MOSQUITTO.format(mqtt=ports[0], web=ports[1], tls=tls)
             if at:
                 text += MOSQUITTO_BRIDGE.format(port=started[-1].mqtt, qos=row.qos)
             config = self.directory / f'mosquitto-{at}.conf'
@@ -189,10 +205,19 @@ class Kinds:
 
     def _plexusd(self, row, started):
         """The one in the middle (or the last of two) is the hub the others join."""
+        ports, listeners = None, []
+        if row.tls:
+            ports = free_port(), free_port()
+            tls = dict(zip(('certificate_file', 'key_file'), certificate(self.directory)))
+            listeners = [{'name': protocol, 'address': f'127.0.0.1:{port}', 'protocol': protocol,
+                          'tls': tls}
+                         for port, protocol in zip(ports, ('mqtt', 'web'))]
+
         def plexusd(name, *more):
             return self._one(started, [
                 self.programs['plexusd'], '--name', name, '--mqtt', '127.0.0.1:0',
-                '--web', '127.0.0.1:0', '--no-data', *more])
+                '--web', '127.0.0.1:0', '--no-data', '--set', 'listeners=' + json.dumps(listeners),
+                *more], ports)
         hub = plexusd('hub')
         join = ['--join', f'ws://127.0.0.1:{hub.web}/mesh']
         if row.hops == 0:

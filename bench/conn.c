@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn.h"
 
+#include "tls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -34,6 +36,7 @@ void conn_open(struct conn *conn, int fd, enum conn_role role, int epfd, void *t
 
 void conn_close(struct conn *conn)
 {
+    tls_close(conn->tls);
     if (conn->fd > 0)
         close(conn->fd);
     free(conn->ws);
@@ -111,13 +114,35 @@ static long unwrap(struct conn *conn, uint8_t *data, size_t n)
     return payload;
 }
 
+/* Read what has come behind the kept bytes. Of TLS all of it: what OpenSSL has decrypted
+ * already no event tells of. */
+static ssize_t receive(struct conn *conn, struct bytes *scratch, size_t kept)
+{
+    size_t all = 0;
+
+    scratch->len = 0;
+    bytes_reserve(scratch, kept + CONN_READ_MAX + 8192);
+    if (!conn->tls)
+        return recv(conn->fd, scratch->data + kept, CONN_READ_MAX, 0);
+    for (;;) {
+        bytes_reserve(scratch, kept + all + CONN_READ_MAX + 8192);
+        ssize_t n = tls_recv(conn->tls, scratch->data + kept + all, CONN_READ_MAX);
+        if (n <= 0)
+            return all ? (ssize_t)all : n;
+        all += (size_t)n;
+    }
+}
+
+static ssize_t transmit(struct conn *conn, const uint8_t *data, size_t len)
+{
+    return conn->tls ? tls_send(conn->tls, data, len) : send(conn->fd, data, len, MSG_NOSIGNAL);
+}
+
 int conn_read(struct conn *conn, struct bytes *scratch, const uint8_t **ret_data, size_t *ret_len)
 {
     size_t kept = conn->upgrading ? 0 : conn->stash.len;
 
-    scratch->len = 0;
-    bytes_reserve(scratch, kept + CONN_READ_MAX + 8192);
-    ssize_t n = recv(conn->fd, scratch->data + kept, CONN_READ_MAX, 0);
+    ssize_t n = receive(conn, scratch, kept);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         return -1;
     *ret_data = scratch->data;
@@ -166,7 +191,7 @@ int conn_flush(struct conn *conn, int epfd, void *tag)
     size_t left = conn->out.len - conn->out_sent;
 
     if (left) {
-        ssize_t n = send(conn->fd, conn->out.data + conn->out_sent, left, MSG_NOSIGNAL);
+        ssize_t n = transmit(conn, conn->out.data + conn->out_sent, left);
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return -1;
         if (n > 0)

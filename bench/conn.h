@@ -21,6 +21,7 @@ struct conn {
     bool dirty;     /* for the owner: stands in its list of connections to flush */
     uint32_t mask_state;
     struct ws_in *ws;   /* NULL on TCP */
+    struct ssl_st *tls; /* NULL without; given by the owner after conn_open() */
     struct bytes stash; /* the start of an unfinished packet */
     struct bytes out;
     size_t out_sent;

@@ -8,13 +8,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 static const char usage[] =
     "usage: bench-load [options]\n"
-    "  --mode p2p|fanout|fanin|idle   what to do (p2p)\n"
+    "  --mode p2p|fanout|fanin|idle|storm|subs   what to do (p2p)\n"
     "  --n N            pairs, subscribers, publishers or connections (1)\n"
+    "  --work           storm: subscribe, publish and receive between coming and going\n"
+    "  --subs N         subs: how many subscriptions to measure with; rising, repeated\n"
+    "  --rate N         messages a second, all publishers together\n"
+    "  --tls            over TLS\n"
     "  --qos 0|1|2      (0)\n"
     "  --size BYTES     of payload, 32 to 65536 (64)\n"
     "  --ws             over WebSocket, one packet a frame\n"
@@ -50,9 +55,9 @@ static bool addr_read(const char *text, struct sockaddr_in *ret_addr)
 
 static bool mode_read(const char *text, enum load_mode *ret_mode)
 {
-    static const char *const names[] = { "p2p", "fanout", "fanin", "idle" };
+    static const char *const names[] = { "p2p", "fanout", "fanin", "idle", "storm", "subs" };
 
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < LOAD_MODES; i++) {
         if (strcmp(text, names[i]) == 0) {
             *ret_mode = (enum load_mode)i;
             return true;
@@ -70,6 +75,12 @@ static bool option_read(struct load_options *o, int opt, const char *arg)
     case 's': o->size = (uint32_t)atoi(arg); return true;
     case 'w': o->ws = true; return true;
     case 'k': o->ws = o->ws_pack = true; return true;
+    case 'T': o->tls = true; return true;
+    case 'K': o->work = true; return true;
+    case 'r': o->rate = (uint32_t)atoi(arg); return true;
+    case 'N':
+        o->steps[o->step_count++] = (uint32_t)atoi(arg);
+        return o->step_count < LOAD_STEPS_MAX;
     case 'P': return addr_read(arg, &o->pub);
     case 'S': return addr_read(arg, &o->sub);
     case 'u': o->warmup_ns = (uint64_t)(atof(arg) * 1e9); return true;
@@ -93,7 +104,9 @@ static bool options_read(struct load_options *o, int argc, char **argv)
         { "warmup", required_argument, NULL, 'u' }, { "duration", required_argument, NULL, 'd' },
         { "count", required_argument, NULL, 'c' },  { "window", required_argument, NULL, 'W' },
         { "batch", required_argument, NULL, 'b' },  { "pid", required_argument, NULL, 'p' },
-        { "stall", required_argument, NULL, 't' },  { 0 },
+        { "stall", required_argument, NULL, 't' },  { "tls", no_argument, NULL, 'T' },
+        { "work", no_argument, NULL, 'K' },         { "rate", required_argument, NULL, 'r' },
+        { "subs", required_argument, NULL, 'N' },   { 0 },
     };
 
     for (int opt; (opt = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -171,6 +184,17 @@ static void load_finish(struct load *load)
     close(load->epfd);
 }
 
+static void work(struct load *load)
+{
+    if (load->o.mode == LOAD_STORM) {
+        load_storm(load);
+        return;
+    }
+    load_open(load);
+    if (!load->failure)
+        load_run(load);
+}
+
 int main(int argc, char **argv)
 {
     struct load load = {
@@ -193,12 +217,13 @@ int main(int argc, char **argv)
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+    prctl(PR_SET_TIMERSLACK, 1); /* so that a rate is met by waiting and not by spinning */
     if (load.o.mode == LOAD_IDLE) {
         status = load_idle(&load);
+    } else if (load.o.mode == LOAD_SUBS) {
+        status = load_subs(&load);
     } else {
-        load_open(&load);
-        if (!load.failure)
-            load_run(&load);
+        work(&load);
         status = load_report(&load) ? 0 : 1;
     }
     load_finish(&load);

@@ -15,16 +15,21 @@ enum load_mode {
     LOAD_FANOUT, /* one publisher, n subscribers */
     LOAD_FANIN,  /* n publishers, one subscriber */
     LOAD_IDLE,   /* n connections and no work */
+    LOAD_STORM,  /* n clients that come and go */
+    LOAD_SUBS,   /* random topics for n subscriptions */
 };
 
-enum { LOAD_PIDS_MAX = 8, LOAD_SIZE_MIN = 32, LOAD_SIZE_MAX = 65536 };
+enum { LOAD_MODES = 6, LOAD_PIDS_MAX = 8, LOAD_STEPS_MAX = 8, LOAD_SIZE_MIN = 32, LOAD_SIZE_MAX = 65536 };
 
 struct load_options {
     enum load_mode mode;
     uint32_t n;
     uint8_t qos;
     uint32_t size; /* payload bytes */
-    bool ws, ws_pack;
+    bool ws, ws_pack, tls;
+    bool work;     /* storm: subscribe and publish, too */
+    uint32_t rate; /* messages a second instead of as many as the window allows; 0: none */
+    uint32_t steps[LOAD_STEPS_MAX], step_count; /* subs: how many subscriptions, rising */
     struct sockaddr_in pub, sub; /* the brokers to publish at and to subscribe at */
     uint64_t warmup_ns, duration_ns;
     uint64_t stall_ns; /* without any progress for that long, what is missing is lost */
@@ -95,6 +100,9 @@ struct load {
     struct publisher *pubs;
     struct subscriber *subs;
     uint32_t pub_count, sub_count, ready_count, probed_count;
+    uint32_t opened;        /* storm: connections so far */
+    struct subs *subs_mode; /* subs: what load_subs() works with */
+    uint64_t due_ns; /* with a rate: when the next message is */
     uint32_t fan; /* deliveries per message */
     uint64_t published, delivered, acked, corrupt, stray, ack_errors;
     struct publisher **queue; /* those that may send; a ring of pub_count */
@@ -115,8 +123,17 @@ uint64_t load_cpu_ns(int pid);
  * 0, -1 when nobody listens. */
 int load_connect(struct load *load, struct client *client, const struct sockaddr_in *addr);
 
-/* Wait at most timeout_ms for events and handle them. */
-void load_turn(struct load *load, int timeout_ms);
+/* Wait at most timeout_ns for events and handle them. */
+void load_turn(struct load *load, uint64_t timeout_ns);
+
+/* The topic of a publisher or visitor. */
+void load_topic(const struct load *load, uint32_t index, char ret_topic[MINI_TOPIC_MAX]);
+
+/* Take the readings when a phase that began at begun_ns is over at now_ns. */
+void load_phase(struct load *load, uint64_t begun_ns, uint64_t now_ns);
+
+/* Digest that seals a stamp. */
+uint32_t load_seal(const struct stamp *stamp);
 
 /* Create and connect all publishers and subscribers. On failure load->failure says why. */
 void load_open(struct load *load);
@@ -127,6 +144,15 @@ void load_run(struct load *load);
 /* A client that is READY got a packet, at now_ns. Returns 0, -1 on a protocol error. */
 int load_packet(struct load *load, struct client *client, const struct mini_packet *packet,
                 uint64_t now_ns);
+
+/* Storm mode, and a packet to one of its clients. */
+void load_storm(struct load *load);
+int load_storm_packet(struct load *load, struct client *client, const struct mini_packet *packet);
+
+/* Subs mode, which prints a report of its own, and a packet to one of its clients. Returns
+ * an exit status. */
+int load_subs(struct load *load);
+int load_subs_packet(struct load *load, struct client *client, const struct mini_packet *packet);
 
 /* Idle mode: keep as many connections open as standard input asks for. Returns an exit
  * status. */

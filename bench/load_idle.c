@@ -6,7 +6,7 @@
 #include <sys/select.h>
 #include <unistd.h>
 
-enum { IDLE_PENDING_MAX = 64, IDLE_TIMEOUT_S = 120 };
+enum { IDLE_PENDING_MAX = 64, IDLE_TIMEOUT_S = 600 };
 
 /* Open connections until there are want. */
 static void grow_to(struct load *load, struct client *clients, uint32_t *open, uint32_t want)
@@ -20,7 +20,7 @@ static void grow_to(struct load *load, struct client *clients, uint32_t *open, u
             if (load_connect(load, client, &load->o.pub))
                 load->failure = "nobody listens";
         }
-        load_turn(load, 100);
+        load_turn(load, 100000000);
         if (load_now_ns() > until_ns)
             load->failure = "connecting took too long";
     }
@@ -38,7 +38,7 @@ static long next_order(struct load *load)
         FD_ZERO(&set);
         FD_SET(0, &set);
         if (select(1, &set, NULL, NULL, &none) == 0) {
-            load_turn(load, 100);
+            load_turn(load, 100000000);
             continue;
         }
         if (read(0, line + len, 1) != 1)

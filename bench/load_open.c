@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load.h"
 
+#include "tls.h"
+
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -49,17 +51,23 @@ int load_connect(struct load *load, struct client *client, const struct sockaddr
         close(fd);
         return -1;
     }
+    struct ssl_st *tls = load->o.tls ? tls_open(fd) : NULL;
+    if (load->o.tls && !tls) {
+        close(fd);
+        return -1;
+    }
     conn_open(&client->conn, fd, load->o.ws ? CONN_WS_CLIENT : CONN_TCP, load->epfd, client);
+    client->conn.tls = tls;
     client->state = CLIENT_CONNECTING;
     if (!load->o.ws) /* otherwise CONNECT waits for the 101 */
         conn_put(&client->conn, out, connect_of(client, out));
     return conn_flush(&client->conn, load->epfd, client);
 }
 
-static void topic_of(const struct load *load, uint32_t index, char ret_topic[MINI_TOPIC_MAX])
+void load_topic(const struct load *load, uint32_t index, char ret_topic[MINI_TOPIC_MAX])
 {
     snprintf(ret_topic, MINI_TOPIC_MAX, "bench/%d/%u", (int)getpid(),
-             load->o.mode == LOAD_P2P ? index : 0);
+             load->o.mode == LOAD_P2P || load->o.mode == LOAD_STORM ? index : 0);
 }
 
 /* The packets of a client that is not READY yet. */
@@ -77,7 +85,7 @@ static int opening_packet(struct load *load, struct client *client,
             load->ready_count++;
             return 0;
         }
-        topic_of(load, client->index, topic);
+        load_topic(load, client->index, topic);
         conn_put(&client->conn, out, mini_subscribe(out, 1, topic, load->o.qos));
         client->state = CLIENT_SUBSCRIBING;
         return 0;
@@ -121,10 +129,11 @@ static int on_readable(struct load *load, struct client *client)
                : 0;
 }
 
-void load_turn(struct load *load, int timeout_ms)
+void load_turn(struct load *load, uint64_t timeout_ns)
 {
     struct epoll_event events[256];
-    int n = epoll_wait(load->epfd, events, 256, timeout_ms);
+    struct timespec timeout = { (time_t)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000) };
+    int n = epoll_pwait2(load->epfd, events, 256, &timeout, NULL);
 
     for (int i = 0; i < n && !load->failure; i++) {
         struct client *client = events[i].data.ptr;
@@ -148,7 +157,7 @@ static void image_make(struct load *load, struct publisher *pub)
     uint8_t head[MINI_PACKET_MAX];
     char topic[MINI_TOPIC_MAX];
 
-    topic_of(load, pub->client.index, topic);
+    load_topic(load, pub->client.index, topic);
     pub->payload_at = mini_publish_head(head, topic, load->o.qos, 0, load->o.size);
     pub->image_len = pub->payload_at + load->o.size;
     pub->image = malloc(pub->image_len);
@@ -162,7 +171,7 @@ static void image_make(struct load *load, struct publisher *pub)
 static void wait_ready(struct load *load, uint32_t want, uint64_t deadline_ns)
 {
     while (!load->failure && load->ready_count < want) {
-        load_turn(load, 100);
+        load_turn(load, 100000000);
         if (load_now_ns() > deadline_ns)
             load->failure = "connecting took too long";
     }

@@ -7,6 +7,7 @@
 enum { PROBE_EVERY_MS = 20 };
 #define PROBE_BIT        (1u << 31)
 #define PROBE_TIMEOUT_NS 15000000000ull
+#define LATE_MAX_NS      5000000
 
 uint64_t load_cpu_ns(int pid)
 {
@@ -18,7 +19,7 @@ uint64_t load_cpu_ns(int pid)
     return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-static uint32_t digest(const struct stamp *stamp)
+uint32_t load_seal(const struct stamp *stamp)
 {
     return (stamp->publisher * 2654435761u) ^ (uint32_t)stamp->number ^ (uint32_t)stamp->sent_ns;
 }
@@ -41,7 +42,7 @@ static void enqueue(struct load *load, struct publisher *pub)
 {
     bool sending = load->phase == PHASE_WARMING || load->phase == PHASE_MEASURING;
 
-    if (!sending || pub->queued || !may_send(load, pub))
+    if (!sending || load->o.rate || pub->queued || !may_send(load, pub))
         return;
     pub->queued = true;
     uint32_t at = load->queue_head + load->queue_len++;
@@ -58,7 +59,7 @@ static uint16_t id_after(uint16_t id)
 static void stamp_put(const struct load *load, struct publisher *pub, const struct stamp *stamp)
 {
     uint8_t *payload = pub->image + pub->payload_at;
-    uint32_t seal = digest(stamp);
+    uint32_t seal = load_seal(stamp);
 
     memcpy(payload, stamp, sizeof *stamp);
     memcpy(payload + load->o.size - 4, &seal, 4);
@@ -110,6 +111,36 @@ static void send_round(struct load *load)
             load->failure = "the broker closed a publisher's connection";
         enqueue(load, pub);
     }
+}
+
+/* Those whose time has come send one message, in turn; how long until the next is due. Who
+ * was kept from sending does not make up for it in a burst. */
+static uint64_t send_due(struct load *load)
+{
+    uint64_t every_ns = 1000000000 / load->o.rate, now_ns = load_now_ns();
+
+    if (load->due_ns + LATE_MAX_NS < now_ns)
+        load->due_ns = now_ns;
+    for (; load->due_ns <= now_ns && !load->failure; load->due_ns += every_ns) {
+        struct publisher *pub = &load->pubs[load->queue_head];
+        load->queue_head = load->queue_head + 1 == load->pub_count ? 0 : load->queue_head + 1;
+        if (may_send(load, pub) && send_batch(load, pub))
+            load->failure = "the broker closed a publisher's connection";
+    }
+    return load->due_ns - now_ns;
+}
+
+/* Send what may be sent; how long to wait for events then. */
+static uint64_t send_some(struct load *load)
+{
+    enum { IDLE_NS = 10000000 };
+
+    if (load->phase == PHASE_DRAINING)
+        return IDLE_NS;
+    if (load->o.rate)
+        return send_due(load);
+    send_round(load);
+    return load->queue_len ? 0 : IDLE_NS;
 }
 
 static int on_ack(struct load *load, struct publisher *pub, const struct mini_packet *packet)
@@ -173,7 +204,7 @@ static int on_publish(struct load *load, struct subscriber *sub, const struct mi
     memcpy(&seal, p.payload + p.payload_len - 4, 4);
     uint32_t from = stamp.publisher & ~PROBE_BIT;
     bool probe = from != stamp.publisher;
-    if (seal != digest(&stamp) || stamp.size != load->o.size || from >= load->pub_count ||
+    if (seal != load_seal(&stamp) || stamp.size != load->o.size || from >= load->pub_count ||
         p.qos != (probe ? 0 : load->o.qos)) {
         load->corrupt++;
         return 0;
@@ -191,6 +222,10 @@ int load_packet(struct load *load, struct client *client, const struct mini_pack
 {
     uint8_t out[MINI_PACKET_MAX];
 
+    if (load->o.mode == LOAD_STORM)
+        return load_storm_packet(load, client, packet);
+    if (load->o.mode == LOAD_SUBS)
+        return load_subs_packet(load, client, packet);
     if (client->pub)
         return on_ack(load, client->pub, packet);
     if (!client->sub)
@@ -239,7 +274,7 @@ static void probe(struct load *load)
         uint64_t next_ns = load_now_ns() + PROBE_EVERY_MS * 1000000ull;
         probe_round(load);
         while (!load->failure && load->probed_count < load->sub_count && load_now_ns() < next_ns)
-            load_turn(load, 1);
+            load_turn(load, 1000000);
         if (load_now_ns() > until_ns)
             load->failure = "no route from publisher to subscriber";
     }
@@ -262,8 +297,7 @@ static bool all_arrived(const struct load *load)
            (load->o.qos == 0 || load->acked == load->published);
 }
 
-/* Whether the phase is over at now_ns, and what follows. */
-static void phase_step(struct load *load, uint64_t begun_ns, uint64_t now_ns)
+void load_phase(struct load *load, uint64_t begun_ns, uint64_t now_ns)
 {
     const struct load_options *o = &load->o;
 
@@ -286,19 +320,17 @@ void load_run(struct load *load)
         probe(load);
     uint64_t begun_ns = load_now_ns(), progress_ns = begun_ns, progress = 0;
     load->phase = PHASE_WARMING;
-    phase_step(load, begun_ns, begun_ns);
+    load_phase(load, begun_ns, begun_ns);
     for (uint32_t i = 0; i < load->pub_count; i++)
         enqueue(load, &load->pubs[i]);
     while (!load->failure && !(load->phase == PHASE_DRAINING && all_arrived(load))) {
-        load_turn(load, load->queue_len ? 0 : 10);
-        if (load->phase != PHASE_DRAINING)
-            send_round(load);
+        load_turn(load, send_some(load));
         uint64_t now_ns = load_now_ns();
         if (load->delivered + load->acked != progress) {
             progress = load->delivered + load->acked;
             progress_ns = now_ns;
         }
-        phase_step(load, begun_ns, now_ns);
+        load_phase(load, begun_ns, now_ns);
         if (now_ns - progress_ns > load->o.stall_ns) {
             if (load->phase != PHASE_DRAINING)
                 load->failure = "the broker stopped delivering";

@@ -15,33 +15,45 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    mode: str  # p2p fanout fanin latency idle
+    mode: str  # p2p fanout fanin latency paced storm visit subs idle
     n: int = 1
     qos: int = 0
     size: int = 64
     ws: bool = False
     hops: int = 0
+    tls: bool = False
+
+    @property
+    def wire(self):
+        return {(False, False): 'tcp', (False, True): 'tls', (True, False): 'ws',
+                (True, True): 'wss'}[self.ws, self.tls]
 
     @property
     def id(self):
-        wire = 'ws' if self.ws else 'tcp'
-        if self.mode == 'idle':
-            return f'idle/{wire}'
+        if self.mode in ('idle', 'storm', 'visit', 'subs'):
+            return f'{self.mode}/{self.wire}'
         work = self.mode
         if self.hops:
             work = f'hop{self.hops}' + ('-latency' if work == 'latency' else '')
-        return f'{work}-{self.n}/q{self.qos}/{self.size}/{wire}'
+        return f'{work}-{self.n}/q{self.qos}/{self.size}/{self.wire}'
 
     @property
     def title(self):
-        wire = 'WebSocket' if self.ws else 'TCP'
-        if self.mode == 'idle':
-            return f'idle {wire} connection'
+        wire = {'tcp': 'TCP', 'tls': 'TLS', 'ws': 'WebSocket', 'wss': 'secure WebSocket'}[self.wire]
+        whole = {
+            'idle': f'idle {wire} connection',
+            'storm': f'connect and disconnect, {wire}, a cycle',
+            'visit': f'connect, subscribe, publish, receive, disconnect, {wire}, a cycle',
+            'subs': f'random topics for many subscriptions, {wire}, a publish',
+        }.get(self.mode)
+        if whole:
+            return whole
         work = {
             'p2p': f'{self.n} pair' + ('s' if self.n > 1 else ''),
             'fanout': f'1 → {self.n}',
             'fanin': f'{self.n} → 1',
             'latency': '1 pair, one message at a time',
+            'paced': f'{self.n} pairs, {PACE} messages a second in all',
         }[self.mode]
         if self.hops:
             work = ('one hop, ' if self.hops == 1 else 'two hops, ') + work
@@ -54,7 +66,7 @@ class Row:
         ceiling takes about what the design's table says it takes, so that a row here is
         the row there. The batch is half the window or less: one half is under way while
         the other comes back, and how much coalesces hangs less on the scheduler."""
-        mode = 'p2p' if self.mode == 'latency' else self.mode
+        mode = {'latency': 'p2p', 'paced': 'p2p', 'visit': 'storm'}.get(self.mode, self.mode)
         window, batch = {
             ('p2p', 0): (1024, 256) if self.size < 512 else (256, 32),
             ('p2p', 1): (100, 50),
@@ -65,15 +77,29 @@ class Row:
             ('fanin', 0): (16, 8),
             ('fanin', 1): (16, 8),
             ('fanin', 2): (16, 8),
-            ('latency', self.qos): (1, 1),
-        }[self.mode, self.qos]
+            ('paced', 0): (1000, 1),
+            ('subs', 0): (1024, 64),
+        }.get((self.mode, self.qos), (1, 1))
+        more = {'paced': ['--rate', PACE], 'visit': ['--work']}.get(self.mode, [])
         return ['--mode', mode, '--n', self.n, '--qos', self.qos, '--size', self.size,
-                '--window', window, '--batch', batch] + (['--ws'] if self.ws else [])
+                '--window', window, '--batch', batch, *more,
+                *(['--ws'] if self.ws else []), *(['--tls'] if self.tls else [])]
+
+    def subs_steps(self, kind):
+        """How many subscriptions to measure with; the first is what others are held against.
+        A million of them would take Mosquitto a gigabyte and minutes."""
+        return (1000, 100000) if kind == 'mosquitto' else (1000, 100000, 1000000)
 
     @property
     def bar(self):
         return BARS.get(self.id)
 
+    def suits(self, kind):
+        """The ceiling has no TLS and no wildcards."""
+        return kind != 'ceiling' or not (self.tls or self.mode == 'subs')
+
+
+PACE = 10000
 
 BARS = {
     'p2p-10/q0/64/tcp': Bar(0.08, 0.7, 0.25),
@@ -87,6 +113,8 @@ BARS = {
     'hop1-10/q1/64/tcp': Bar(None, 3.0, 1.5),
     'idle/tcp': Bar(None, 1500, 800),
     'idle/ws': Bar(None, 8000, 6000),
+    'idle/tls': Bar(None, 18000, 16000),
+    'idle/wss': Bar(None, 26000, 22000),
 }
 
 
@@ -115,5 +143,8 @@ REST = [
     Row('latency'), Row('latency', qos=1), Row('latency', ws=True),
     Row('p2p', 10, hops=1), Row('p2p', 10, 1, hops=1), Row('p2p', 10, 2, hops=1),
     Row('p2p', 10, hops=2), Row('p2p', 10, 1, hops=2), Row('latency', hops=2),
-    Row('idle'), Row('idle', ws=True),
+    Row('paced', 10), Row('storm', 50), Row('visit', 50), Row('subs'),
+    Row('p2p', 10, tls=True), Row('p2p', 10, size=1024, tls=True), Row('p2p', 10, 1, tls=True),
+    Row('fanout', 1000, tls=True),
+    Row('idle'), Row('idle', ws=True), Row('idle', tls=True), Row('idle', ws=True, tls=True),
 ]

@@ -24,8 +24,18 @@ The method
   shrinks batches and makes a message dearer.
 - Across hops, subscribers stand at the far end. Before the clock runs each pair sends
   probes until the route is learnt.
-- Memory: growth of resident memory between 1,000 and 10,000 connections that have done
-  CONNECT, divided by 9,000; cpu % over one idle second with all of them open.
+- Memory: growth of resident memory between 1,000 and 15,000 connections that have done
+  CONNECT, divided by 14,000; cpu % over one idle second with all of them open.
+- Storms: 50 clients at once come under ever new names, do what the row says and go; CPU per
+  cycle, from the first SYN to the closed socket.
+- Paced: 10 publishers send 10,000 messages a second between them, evenly; here the latencies
+  count, and stand beside the ceiling's.
+- Subscriptions: 20 clients hold them, one in ten ends in +, one in ten is like +/+/NAME/#.
+  One publisher publishes topics at random, each of which one of them matches: CPU per
+  publish, what that is above a thousand subscriptions, and the growth of resident memory
+  for each subscription (before anything is published).
+- TLS: nobody verifies anything, the certificate has a P-256 key. The ceiling has no TLS:
+  compare with the plain row.
 - Mosquitto runs with its limits raised and TCP_NODELAY; one hop is a static bridge. Its
   WebSocket listener binds all addresses whatever it is told, so it is open while it runs.
 
@@ -68,17 +78,21 @@ class Bench:
         except StartError as err:
             return {'ok': False, 'failure': str(err)}
         try:
-            return self._idle(kind, row, line) if row.mode == 'idle' else self._work(row, line)
+            return (self._idle(kind, row, line) if row.mode == 'idle'
+                    else self._work(kind, row, line))
         finally:
             line.stop()
 
-    def _work(self, row, line):
+    def _work(self, kind, row, line):
         port = 'web' if row.ws else 'mqtt'
         argv = [self.load, *row.load, '--duration', self.args.duration,
                 '--pub', f'127.0.0.1:{getattr(line.first, port)}',
                 '--sub', f'127.0.0.1:{getattr(line.last, port)}']
         for broker in line.brokers:
             argv += ['--pid', broker.pid]
+        if row.mode == 'subs':
+            for step in row.subs_steps(kind):
+                argv += ['--subs', step]
         process = self._pinned(argv)
         try:
             out, _ = process.communicate(timeout=LOAD_TIMEOUT_S)
@@ -91,12 +105,12 @@ class Bench:
             return {'ok': False, 'failure': 'the load generator died'}
 
     def _idle(self, kind, row, line):
-        # Mosquitto polls every WebSocket connection at every event: 10,000 take minutes.
-        few, many = (200, 1000) if kind == 'mosquitto' and row.ws else (1000, 10000)
+        # Mosquitto polls every WebSocket connection at every event: 15,000 take minutes.
+        few, many = (200, 1000) if kind == 'mosquitto' and row.ws else (1000, 15000)
         broker = line.first
         process = self._pinned(
             [self.load, '--mode', 'idle', '--n', many, *(['--ws'] if row.ws else []),
-             '--pub', f'127.0.0.1:{broker.web if row.ws else broker.mqtt}'],
+             *(['--tls'] if row.tls else []), '--pub', f'127.0.0.1:{broker.web if row.ws else broker.mqtt}'],
             stdin=subprocess.PIPE)
 
         def hold(number):
@@ -122,9 +136,10 @@ class Bench:
 
     def row(self, row, kinds):
         """All brokers in turn, round by round."""
-        runs = {kind: [] for kind in kinds}
-        for at in range(self.args.rounds):
-            for kind in kinds:
+        runs = {kind: [] for kind in kinds if row.suits(kind)}
+        # Memory hardly differs from one time to the next, and handshakes take long.
+        for at in range(1 if row.mode == 'idle' else self.args.rounds):
+            for kind in runs:
                 progress(f'{row.id} round {at + 1}/{self.args.rounds} {kind}')
                 runs[kind].append(self.measure(kind, row))
         progress('')
@@ -139,7 +154,7 @@ def progress(text):
 
 def show(row, runs):
     """Print a row and return it for the JSON file."""
-    print(f'\n{table.heading(row)}\n{table.HEAD_IDLE if row.mode == "idle" else table.HEAD}')
+    print(f'\n{table.heading(row)}\n{table.head(row)}')
     result = {'id': row.id, 'title': row.title, 'load': [str(a) for a in row.load]
               if row.mode != 'idle' else [], 'brokers': {}}
     if row.bar:
@@ -147,6 +162,9 @@ def show(row, runs):
     for kind, kind_runs in runs.items():
         median = table.summary(kind_runs)
         times = table.ratio(kind_runs, runs['ceiling']) if 'ceiling' in runs else None
+        if 'ceiling' in runs and row.mode == 'paced':
+            for part in ('p50_us', 'p99_us'):
+                median['times_' + part] = table.ratio(kind_runs, runs['ceiling'], part)
         print(table.line(kind, row, median, times), flush=True)
         result['brokers'][kind] = {
             'median': median, 'times_ceiling': times, 'runs': kind_runs,

@@ -1,16 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/hash.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* Little endian on every machine, so that a hash can travel between them. */
 static uint64_t load64(const uint8_t *p)
 {
-    uint64_t v = 0;
+    uint64_t v;
 
-    for (int i = 7; i >= 0; i--)
-        v = v << 8 | p[i];
-    return v;
+    memcpy(&v, p, sizeof v);
+    return le64toh(v);
+}
+
+static uint64_t load32(const uint8_t *p)
+{
+    uint32_t v;
+
+    memcpy(&v, p, sizeof v);
+    return le32toh(v);
+}
+
+/* The same of fewer than eight bytes: loads that overlap, so that none runs over the end. */
+static uint64_t load_short(const uint8_t *p, size_t len)
+{
+    if (len >= 4)
+        return load32(p) | load32(p + len - 4) << (8 * (len - 4));
+    if (len == 0)
+        return 0;
+    return (uint64_t)p[0] | (uint64_t)p[len / 2] << (8 * (len / 2)) |
+           (uint64_t)p[len - 1] << (8 * (len - 1));
 }
 
 static uint64_t rotate(uint64_t v, int by)
@@ -82,11 +101,9 @@ uint64_t hash_fast(uint64_t seed, const void *bytes, size_t len)
     }
     if (left > 8) {
         a = load64(p);
-        for (size_t i = 8; i < left; i++)
-            b |= (uint64_t)p[i] << (8 * (i - 8));
+        b = load64(p + left - 8) >> (8 * (16 - left));
     } else {
-        for (size_t i = 0; i < left; i++)
-            a |= (uint64_t)p[i] << (8 * i);
+        a = left == 8 ? load64(p) : load_short(p, left);
     }
     return fold(FAST_C ^ len, fold(a ^ FAST_B, b ^ state));
 }

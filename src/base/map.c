@@ -34,6 +34,12 @@ void *map_find(const struct map *map, uint64_t hash, const void *key)
     return NULL;
 }
 
+void map_prefetch(const struct map *map, uint64_t hash)
+{
+    if (map->cap)
+        __builtin_prefetch(&map->slots[hash & (map->cap - 1)]);
+}
+
 /* Place an entry into a table that has room. */
 static void map_place(struct map *map, uint64_t hash, void *entry)
 {

@@ -35,6 +35,10 @@ void map_finish(struct map *map);
 /* The entry with this key, or NULL. */
 void *map_find(const struct map *map, uint64_t hash, const void *key);
 
+/* Ask for the memory that map_find() of this hash will look at first, so that several
+ * look-ups wait for memory together. */
+void map_prefetch(const struct map *map, uint64_t hash);
+
 /* Add an entry whose key is not there yet. ERR_OK or ERR_NOMEM (nothing changed). */
 int map_insert(struct map *map, uint64_t hash, void *entry);
 

@@ -45,7 +45,7 @@ struct core *core_new(const struct core_config *config, uint64_t now_ms)
     core->now_ms = now_ms;
     core->started_ms = now_ms;
     core->remote_interest = true;
-    sys_init(&core->sys);
+    sys_init(&core->sys, now_ms);
     core->id_key = (struct hash_key){ hash_mix(config->seed), hash_mix(config->seed + 1) };
     map_init(&core->sessions, session_has_id);
     map_init(&core->loading, session_has_number);
@@ -93,6 +93,24 @@ void core_reconfigure(struct core *core, const struct core_config *config)
     core->config.seed = seed; /* hashes stand all over the place */
     core->config.volatile_ = volatile_;
     core_config_defaults(&core->config);
+}
+
+bool core_next_interest(const struct core *core, uint32_t *cursor, struct str *ret_filter,
+                        struct core_interest *ret_interest)
+{
+    while (sub_index_next(core->index, cursor)) {
+        filter_id id = *cursor - 1;
+        struct str filter = sub_index_filter(core->index, id);
+        if (filter.ptr[0] == '$')
+            continue;
+        struct sub_interest interest = sub_index_interest(core->index, id);
+        *ret_filter = filter;
+        *ret_interest = (struct core_interest){
+            .wanted = true, .persistent = interest.persistent, .qos = interest.qos
+        };
+        return true;
+    }
+    return false;
 }
 
 void core_set_remote_interest(struct core *core, bool any)
@@ -182,10 +200,22 @@ static void on_packet(struct core *core, struct conn *conn, const struct mqtt_pa
         conn_close(core, conn, REASON_PROTOCOL_ERROR); /* [MQTT-3.1.0-1] */
 }
 
-static void on_bad(struct core *core, struct conn *conn, int err)
+/* A CONNECT that could not be decoded: version 5 is told why, 3.1.1 must not be.
+ * [MQTT-3.1.4-1] [MQTT311-3.1.4-1] [MQTT5 4.13.1] */
+static void on_bad_connect(struct core *core, struct conn *conn, int err)
+{
+    conn->version = MQTT_5;
+    connect_refuse(core, conn, reason_from_err(err), (struct str){ NULL, 0 });
+}
+
+static void on_bad(struct core *core, struct conn *conn, int err, uint8_t version)
 {
     if (conn->state == CONN_CLOSING)
         return;
+    if (conn->state == CONN_WAITING && version == MQTT_5) {
+        on_bad_connect(core, conn, err);
+        return;
+    }
     if (conn->state == CONN_WAITING && err == ERR_VERSION) {
         /* In the oldest words, which every client understands. [MQTT-3.1.2-2] */
         struct mqtt_packet packet = { .kind = MQTT_CONNACK,
@@ -237,7 +267,7 @@ static void on_conn_event(struct core *core, const struct core_event *event)
     else if (event->kind == CORE_HEARD)
         conn->heard_ms = core->now_ms;
     else if (event->kind == CORE_BAD)
-        on_bad(core, conn, event->err);
+        on_bad(core, conn, event->err, event->version);
     else if (event->kind == CORE_ANSWER)
         on_answer(core, conn, event->answer);
     else if (event->kind == CORE_CLOSED)

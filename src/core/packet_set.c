@@ -14,11 +14,18 @@ void packet_set_finish(struct packet_set *set)
     *set = (struct packet_set){ 0 };
 }
 
-/* Where the identifier stands, or the free place where it would. Identifiers count up, so
- * the number itself is a good hash. */
+/* Where the identifier belongs. Identifiers count up: multiplied by an odd number those that
+ * follow each other never meet, and stand apart, so that no long run has to be looked
+ * through when one of them goes. */
+static uint32_t home_of(const struct packet_set *set, uint16_t id)
+{
+    return id * 40503u & (set->cap - 1);
+}
+
+/* Where the identifier stands, or the free place where it would. */
 static uint32_t place_of(const struct packet_set *set, uint16_t id)
 {
-    uint32_t mask = set->cap - 1, i = id & mask;
+    uint32_t mask = set->cap - 1, i = home_of(set, id);
 
     while (set->slots[i] && set->slots[i] != id)
         i = (i + 1) & mask;
@@ -66,7 +73,7 @@ bool packet_set_remove(struct packet_set *set, uint16_t id)
     uint32_t mask = set->cap - 1, i = place_of(set, id);
     /* Close the gap: pull back every later one of the run that may stand here. */
     for (uint32_t j = (i + 1) & mask; set->slots[j]; j = (j + 1) & mask) {
-        uint32_t home = set->slots[j] & mask;
+        uint32_t home = home_of(set, set->slots[j]);
         if (((j - home) & mask) >= ((j - i) & mask)) {
             set->slots[i] = set->slots[j];
             i = j;

@@ -23,10 +23,10 @@ struct sub_list {
     struct sub_entry at[];
 };
 
-/* The subscriptions to the filter with the same number. One stands in place. Packed to 16
- * bytes: there may be a million. */
+/* The subscriptions to a filter: what is kept beside it in the filter index. One stands in
+ * place. Packed to 16 bytes: there may be a million. */
 struct sub_slot {
-    uint32_t count; /* 0: the number is free */
+    uint32_t count; /* 0 only while the filter is being added */
     union {
         struct sub_entry one;
         struct {
@@ -38,12 +38,9 @@ struct sub_slot {
 struct sub_index {
     struct filter_index *filters;
     struct match_cache *cache;
-    struct {
-        VEC(struct sub_slot); /* by filter number */
-    } slots;
     size_t subscriptions;
     size_t list_bytes;
-    struct filter_ids ids; /* scratch of match */
+    struct filter_hits hits; /* scratch of match: the slots */
     struct {
         VEC(struct sub_entry);
     } merged, spare; /* scratch of match */
@@ -58,7 +55,7 @@ struct sub_index *sub_index_new(uint64_t seed)
 
     if (!index)
         return NULL;
-    index->filters = filter_index_new(seed);
+    index->filters = filter_index_new(seed, sizeof(struct sub_slot));
     index->cache = match_cache_new(seed, CACHE_TOPICS, CACHE_BYTES);
     if (!index->filters || !index->cache) {
         sub_index_free(index);
@@ -67,16 +64,21 @@ struct sub_index *sub_index_new(uint64_t seed)
     return index;
 }
 
+static struct sub_slot *slot_of(const struct sub_index *index, filter_id id)
+{
+    return filter_index_data(index->filters, id);
+}
+
 void sub_index_free(struct sub_index *index)
 {
     if (!index)
         return;
-    vec_each (&index->slots, slot) {
-        if (slot->count > 1)
-            free(slot->many.list);
+    uint32_t end = index->filters ? filter_index_ids_end(index->filters) : 0;
+    for (filter_id id = 0; id < end; id++) {
+        if (filter_index_has(index->filters, id) && slot_of(index, id)->count > 1)
+            free(slot_of(index, id)->many.list);
     }
-    vec_finish(&index->slots);
-    vec_finish(&index->ids);
+    vec_finish(&index->hits);
     vec_finish(&index->merged);
     vec_finish(&index->spare);
     vec_finish(&index->ends);
@@ -192,33 +194,15 @@ static struct sub_interest slot_interest(const struct sub_slot *slot)
     return (struct sub_interest){ qos, list->persistent > 0, slot->count };
 }
 
-/* The number of the filter, with a slot for it. */
-static int slot_for(struct sub_index *index, struct str filter, filter_id *ret_id)
+int sub_index_add(struct sub_index *index, struct str filter, const struct sub_entry *entry,
+                  filter_id *ret_id, bool *ret_existed, struct sub_interest *ret_interest)
 {
     filter_id id;
     int err = filter_index_add(index->filters, filter, &id);
 
     if (err)
         return err == ERR_LIMIT ? ERR_NOMEM : err;
-    while (index->slots.len <= id) {
-        if (!vec_push(&index->slots)) {
-            filter_index_remove(index->filters, id);
-            return ERR_NOMEM;
-        }
-    }
-    *ret_id = id;
-    return ERR_OK;
-}
-
-int sub_index_add(struct sub_index *index, struct str filter, const struct sub_entry *entry,
-                  filter_id *ret_id, bool *ret_existed, struct sub_interest *ret_interest)
-{
-    filter_id id;
-    int err = slot_for(index, filter, &id);
-
-    if (err)
-        return err;
-    struct sub_slot *slot = &index->slots.at[id];
+    struct sub_slot *slot = slot_of(index, id);
     uint32_t at = slot_search(slot, entry->session);
     struct sub_entry *there = slot_entries(slot) + at;
     bool existed = at < slot->count && there->session == entry->session;
@@ -252,8 +236,7 @@ filter_id sub_index_find(const struct sub_index *index, struct str filter)
 bool sub_index_remove(struct sub_index *index, filter_id id, session_id session,
                       struct sub_interest *ret_interest)
 {
-    assert(filter_index_has(index->filters, id));
-    struct sub_slot *slot = &index->slots.at[id];
+    struct sub_slot *slot = slot_of(index, id);
     uint32_t at = slot_search(slot, session);
 
     if (at == slot->count || slot_entries(slot)[at].session != session) {
@@ -263,9 +246,9 @@ bool sub_index_remove(struct sub_index *index, filter_id id, session_id session,
     slot_delete(index, slot, at);
     index->subscriptions--;
     match_cache_touch(index->cache, filter_index_text(index->filters, id));
+    *ret_interest = slot_interest(slot);
     if (slot->count == 0)
         filter_index_remove(index->filters, id);
-    *ret_interest = slot_interest(slot);
     return true;
 }
 
@@ -276,15 +259,24 @@ struct str sub_index_filter(const struct sub_index *index, filter_id id)
 
 struct sub_interest sub_index_interest(const struct sub_index *index, filter_id id)
 {
-    assert(filter_index_has(index->filters, id));
-    return slot_interest(&index->slots.at[id]);
+    return slot_interest(slot_of(index, id));
+}
+
+bool sub_index_next(const struct sub_index *index, uint32_t *cursor)
+{
+    uint32_t end = filter_index_ids_end(index->filters);
+
+    while (*cursor < end) {
+        if (filter_index_has(index->filters, (*cursor)++))
+            return true;
+    }
+    return false;
 }
 
 const struct sub_entry *sub_index_entry(const struct sub_index *index, filter_id id,
                                         session_id session)
 {
-    assert(filter_index_has(index->filters, id));
-    struct sub_slot *slot = &index->slots.at[id];
+    struct sub_slot *slot = slot_of(index, id);
     uint32_t at = slot_search(slot, session);
 
     if (at == slot->count || slot_entries(slot)[at].session != session)
@@ -344,19 +336,19 @@ static int scratch_reserve(struct sub_index *index, size_t len)
     return ERR_OK;
 }
 
-/* All entries of the filters in index->ids, merged by session. */
+/* All entries of the slots in index->hits, merged by session. */
 static int merge_filters(struct sub_index *index, size_t *ret_count)
 {
     size_t count = 0;
 
-    vec_each (&index->ids, id)
-        count += index->slots.at[*id].count;
+    vec_each (&index->hits, hit)
+        count += ((struct sub_slot *)*hit)->count;
     if (count > UINT32_MAX || scratch_reserve(index, count))
         return ERR_NOMEM;
     vec_clear(&index->ends);
     size_t end = 0;
-    vec_each (&index->ids, id) {
-        struct sub_slot *slot = &index->slots.at[*id];
+    vec_each (&index->hits, hit) {
+        struct sub_slot *slot = *hit;
         memcpy(index->merged.at + end, slot_entries(slot), slot->count * sizeof *index->merged.at);
         end += slot->count;
         size_t *run = vec_push(&index->ends);
@@ -372,14 +364,14 @@ static int merge_filters(struct sub_index *index, size_t *ret_count)
 const struct sub_entry *sub_index_match(struct sub_index *index, struct str topic, uint64_t hash,
                                         size_t *ret_count)
 {
-    struct match_result result = { .filter = FILTER_INDEX_NONE };
+    struct match_result result = { 0 };
 
     if (!match_cache_find(index->cache, topic, hash, &result)) {
         size_t count = 0;
-        int err = filter_index_match(index->filters, topic, &index->ids);
-        if (!err && index->ids.len == 1)
-            result.filter = index->ids.at[0];
-        else if (!err && index->ids.len > 1)
+        int err = filter_index_match(index->filters, topic, &index->hits);
+        if (!err && index->hits.len == 1)
+            result.only = index->hits.at[0];
+        else if (!err && index->hits.len > 1)
             err = merge_filters(index, &count);
         if (err) {
             *ret_count = SIZE_MAX;
@@ -389,8 +381,8 @@ const struct sub_entry *sub_index_match(struct sub_index *index, struct str topi
         result.items = index->merged.at;
         match_cache_put(index->cache, topic, hash, &result, sizeof(struct sub_entry));
     }
-    if (result.filter != FILTER_INDEX_NONE) {
-        struct sub_slot *slot = &index->slots.at[result.filter];
+    if (result.only) {
+        struct sub_slot *slot = result.only;
         *ret_count = slot->count;
         return slot_entries(slot);
     }
@@ -405,7 +397,6 @@ struct sub_index_stats sub_index_stats(const struct sub_index *index)
         .subscriptions = index->subscriptions,
         .bytes = sizeof *index + filter_index_bytes(index->filters) +
                  match_cache_bytes(index->cache) + index->list_bytes +
-                 index->slots.cap * sizeof *index->slots.at +
                  (index->merged.cap + index->spare.cap) * sizeof *index->merged.at,
     };
 }

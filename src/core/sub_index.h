@@ -71,6 +71,10 @@ bool sub_index_remove(struct sub_index *index, filter_id id, session_id session,
 struct str sub_index_filter(const struct sub_index *index, filter_id id);
 struct sub_interest sub_index_interest(const struct sub_index *index, filter_id id);
 
+/* Is there a filter with the number *cursor or a higher one? Then *cursor becomes its number
+ * plus one. */
+bool sub_index_next(const struct sub_index *index, uint32_t *cursor);
+
 /* The session's own entry for a filter, or NULL. Borrowed until the index changes. */
 const struct sub_entry *sub_index_entry(const struct sub_index *index, filter_id id,
                                         session_id session);

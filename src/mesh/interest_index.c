@@ -17,9 +17,10 @@ struct node_list {
     struct interest_node at[];
 };
 
-/* The brokers that want the filter with the same number. One stands in place. */
+/* The brokers that want a filter: what is kept beside it in the filter index. One stands in
+ * place. */
 struct index_slot {
-    uint32_t count; /* 0: the number is free */
+    uint32_t count; /* 0 only while the filter is being added */
     union {
         struct interest_node one;
         struct {
@@ -35,12 +36,9 @@ struct nodes {
 struct interest_index {
     struct filter_index *filters;
     struct match_cache *cache;
-    struct {
-        VEC(struct index_slot); /* by filter number */
-    } slots;
     size_t pairs;
     size_t list_bytes;
-    struct filter_ids ids;      /* scratch of match */
+    struct filter_hits hits;    /* scratch of match: the slots */
     struct nodes merged, spare; /* scratch of match */
 };
 
@@ -50,7 +48,7 @@ struct interest_index *interest_index_new(uint64_t seed)
 
     if (!index)
         return NULL;
-    index->filters = filter_index_new(seed);
+    index->filters = filter_index_new(seed, sizeof(struct index_slot));
     index->cache = match_cache_new(seed, CACHE_TOPICS, CACHE_BYTES);
     if (!index->filters || !index->cache) {
         interest_index_free(index);
@@ -59,16 +57,21 @@ struct interest_index *interest_index_new(uint64_t seed)
     return index;
 }
 
+static struct index_slot *slot_of(const struct interest_index *index, uint32_t id)
+{
+    return filter_index_data(index->filters, id);
+}
+
 void interest_index_free(struct interest_index *index)
 {
     if (!index)
         return;
-    vec_each (&index->slots, slot) {
-        if (slot->count > 1)
-            free(slot->many.list);
+    uint32_t end = index->filters ? filter_index_ids_end(index->filters) : 0;
+    for (uint32_t id = 0; id < end; id++) {
+        if (filter_index_has(index->filters, id) && slot_of(index, id)->count > 1)
+            free(slot_of(index, id)->many.list);
     }
-    vec_finish(&index->slots);
-    vec_finish(&index->ids);
+    vec_finish(&index->hits);
     vec_finish(&index->merged);
     vec_finish(&index->spare);
     match_cache_free(index->cache);
@@ -147,7 +150,7 @@ static int slot_insert(struct interest_index *index, struct index_slot *slot, ui
 /* Take the broker at this position out of a filter, and the filter with the last one. */
 static void slot_delete(struct interest_index *index, uint32_t id, uint32_t at)
 {
-    struct index_slot *slot = &index->slots.at[id];
+    struct index_slot *slot = slot_of(index, id);
 
     match_cache_touch(index->cache, filter_index_text(index->filters, id));
     index->pairs--;
@@ -172,14 +175,8 @@ int interest_index_put(struct interest_index *index, uint32_t node, const struct
 
     if (err)
         return ERR_NOMEM;
-    while (index->slots.len <= id) {
-        if (!vec_push(&index->slots)) {
-            filter_index_remove(index->filters, id);
-            return ERR_NOMEM;
-        }
-    }
     struct interest_node entry = { node, interest->qos, interest->persistent };
-    struct index_slot *slot = &index->slots.at[id];
+    struct index_slot *slot = slot_of(index, id);
     uint32_t at = slot_search(slot, node);
     if (at < slot->count && slot_nodes(slot)[at].node == node) {
         slot_nodes(slot)[at] = entry;
@@ -199,7 +196,7 @@ bool interest_index_remove(struct interest_index *index, uint32_t node, struct s
 
     if (id == FILTER_INDEX_NONE)
         return false;
-    struct index_slot *slot = &index->slots.at[id];
+    struct index_slot *slot = slot_of(index, id);
     uint32_t at = slot_search(slot, node);
     if (at == slot->count || slot_nodes(slot)[at].node != node)
         return false;
@@ -241,14 +238,14 @@ static int unite(struct interest_index *index, struct index_slot *slot)
 /* Match without the cache. */
 static int match(struct interest_index *index, struct str topic, struct match_result *ret_result)
 {
-    struct match_result result = { .filter = FILTER_INDEX_NONE };
-    int err = filter_index_match(index->filters, topic, &index->ids);
+    struct match_result result = { 0 };
+    int err = filter_index_match(index->filters, topic, &index->hits);
 
     vec_clear(&index->merged);
-    if (!err && index->ids.len == 1)
-        result.filter = index->ids.at[0];
-    for (size_t i = 0; !err && index->ids.len > 1 && i < index->ids.len; i++)
-        err = unite(index, &index->slots.at[index->ids.at[i]]);
+    if (!err && index->hits.len == 1)
+        result.only = index->hits.at[0];
+    for (size_t i = 0; !err && index->hits.len > 1 && i < index->hits.len; i++)
+        err = unite(index, index->hits.at[i]);
     if (err)
         return err;
     result.count = (uint32_t)index->merged.len;
@@ -270,8 +267,8 @@ const struct interest_node *interest_index_match(struct interest_index *index, s
         }
         match_cache_put(index->cache, topic, hash, &result, sizeof(struct interest_node));
     }
-    if (result.filter != FILTER_INDEX_NONE) {
-        struct index_slot *slot = &index->slots.at[result.filter];
+    if (result.only) {
+        struct index_slot *slot = result.only;
         *ret_count = slot->count;
         return slot_nodes(slot);
     }
@@ -291,7 +288,6 @@ struct interest_index_stats interest_index_stats(const struct interest_index *in
         .filters = filter_index_count(index->filters),
         .bytes = sizeof *index + filter_index_bytes(index->filters) +
                  match_cache_bytes(index->cache) + index->list_bytes +
-                 index->slots.cap * sizeof *index->slots.at +
                  (index->merged.cap + index->spare.cap) * sizeof *index->merged.at,
     };
 }

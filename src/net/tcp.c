@@ -33,6 +33,9 @@ void tcp_rearm(struct tcp *tcp)
 {
     int events = (tcp->reading ? UV_READABLE : 0) | (tcp->writing ? UV_WRITABLE : 0);
 
+    if (events == tcp->armed)
+        return; /* libuv would forget the socket and learn it again: three calls */
+    tcp->armed = (uint8_t)events;
     if (events)
         uv_poll_start(&tcp->poll, events, tcp->secure ? secure_poll : on_poll);
     else
@@ -53,7 +56,6 @@ void tcp_abort(struct stream *stream)
 
     if (tcp->fd < 0)
         return;
-    uv_poll_stop(&tcp->poll);
     uv_close((uv_handle_t *)&tcp->poll, on_closed);
     close(tcp->fd);
     tcp->fd = -1;
@@ -61,12 +63,13 @@ void tcp_abort(struct stream *stream)
 }
 
 /* Say that nothing more will come, and wait for the peer to do the same: closing at once
- * could make the kernel throw away what the peer has not read yet. */
+ * could make the kernel throw away what the peer has not read yet. Only if more comes from
+ * the peer, though: who has said goodbye sends nothing more. [MQTT-3.14.4-2] */
 void tcp_finish(struct stream *stream)
 {
     struct tcp *tcp = tcp_of(stream);
 
-    if (shutdown(tcp->fd, SHUT_WR) != 0) {
+    if (stream->leaving || shutdown(tcp->fd, SHUT_WR) != 0) {
         stream->transport->abort(stream);
         return;
     }
@@ -172,7 +175,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     turn_time(net);
     if (status < 0) {
-        tcp_hang_up(tcp);
+        for (int i = 0; i < TCP_RESET_READS_MAX && tcp->fd >= 0 && tcp->reading; i++)
+            on_readable(tcp);
+        if (tcp->fd >= 0)
+            tcp_hang_up(tcp);
         return;
     }
     if (events & UV_WRITABLE) {

@@ -7,6 +7,10 @@
 
 #include <uv.h>
 
+/* After a reset, read so often at most: what came before it may lie in the kernel still, all
+ * that a client said which sends, closes and reads nothing. */
+enum { TCP_RESET_READS_MAX = 64 };
+
 struct arrival;
 struct net;
 
@@ -20,6 +24,7 @@ struct tcp {
     bool writing : 1;   /* waiting until the socket takes more */
     bool lingering : 1; /* all is said; waiting for the peer to close */
     bool secure : 1;    /* it is the ground of TLS */
+    uint8_t armed;      /* the events that the loop was given */
 };
 
 /* Serve this accepted, non-blocking socket; owns its fd from now on, also on failure. */

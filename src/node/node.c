@@ -12,6 +12,7 @@ struct node {
     uint64_t now_us;      /* last heard, for mesh events that follow from core events */
     uint64_t join_due_ms; /* clients wait no longer than this */
     bool joined;
+    bool telling; /* the mesh is told what clients here want: somebody may hear it */
 };
 
 void node_out_clear(struct node_out *out)
@@ -38,7 +39,8 @@ struct node *node_new(const struct node_config *config, uint64_t now_ms)
         node_free(node);
         return NULL;
     }
-    node->joined = config->mesh.seed_count == 0;
+    node->telling = config->mesh.seed_count > 0;
+    node->joined = !node->telling;
     node->join_due_ms = now_ms + (config->join_wait_ms ? config->join_wait_ms : JOIN_WAIT_DEFAULT_MS);
     return node;
 }
@@ -52,22 +54,47 @@ void node_free(struct node *node)
     free(node);
 }
 
-/* Local clients' wishes go to the mesh. */
+static void pass_interest(struct node *node, uint64_t now_ms, struct str filter,
+                          const struct core_interest *interest, struct node_out *out)
+{
+    struct mesh_event event = {
+        .kind = MESH_INTEREST,
+        .now_ms = now_ms,
+        .now_us = node->now_us,
+        .interest = { .filter = filter,
+                      .qos = interest->qos,
+                      .persistent = interest->persistent,
+                      .wanted = interest->wanted },
+    };
+
+    mesh_step(node->mesh, &event, &out->mesh);
+}
+
+/* Local clients' wishes go to the mesh, if it is told. */
 static void pass_interests(struct node *node, uint64_t now_ms, struct node_out *out)
 {
     vec_each (&out->core.interests, change) {
-        struct mesh_event event = {
-            .kind = MESH_INTEREST,
-            .now_ms = now_ms,
-            .now_us = node->now_us,
-            .interest = { .filter = { (const char *)out->core.bytes.data + change->at, change->len },
-                          .qos = change->qos,
-                          .persistent = change->persistent,
-                          .wanted = change->wanted },
-        };
-        mesh_step(node->mesh, &event, &out->mesh);
+        struct str filter = { (const char *)out->core.bytes.data + change->at, change->len };
+        if (node->telling)
+            pass_interest(node, now_ms, filter, change, out);
     }
     vec_clear(&out->core.interests);
+}
+
+/* The first link: tell the mesh everything, and let it make a version of it before the peer
+ * asks, so that one who joins knows what is wanted here before clients come to him. Until now
+ * nobody could hear it, and a broker on its own need not remember it twice. */
+static void begin_telling(struct node *node, const struct mesh_event *event, struct node_out *out)
+{
+    struct mesh_event tick = { .kind = MESH_TICK, .now_ms = event->now_ms, .now_us = event->now_us };
+    struct core_interest interest;
+    struct str filter;
+    uint32_t cursor = 0;
+
+    node->telling = true;
+    while (core_next_interest(node->core, &cursor, &filter, &interest))
+        pass_interest(node, event->now_ms, filter, &interest, out);
+    mesh_step(node->mesh, &tick, &out->mesh);
 }
 
 /* What was published here goes to the mesh, if anybody out there wants anything. */
@@ -138,6 +165,8 @@ void node_on_client(struct node *node, const struct core_event *event, struct no
 void node_on_link(struct node *node, const struct mesh_event *event, struct node_out *out)
 {
     node->now_us = event->now_us;
+    if (event->kind == MESH_LINK_UP && !node->telling)
+        begin_telling(node, event, out);
     step_mesh(node, event, out);
 }
 

@@ -62,13 +62,13 @@ static int batch_take(struct replay *replay, struct segment *segment, const uint
     return replay->batch(replay->context, header, records, place);
 }
 
-/* The next whole batch that is newer, from offset on; len when there is none. */
-static size_t batch_search(const struct replay *replay, const uint8_t *bytes, size_t len,
-                           size_t offset)
+/* The next whole batch that is newer, beginning in [offset, used); len when there is none. */
+static size_t batch_search(const struct replay *replay, const uint8_t *bytes, size_t used,
+                           size_t len, size_t offset)
 {
     struct batch_header header;
 
-    for (; offset + BATCH_HEADER_LEN <= len; offset += BATCH_ALIGN) {
+    for (; offset < used; offset += BATCH_ALIGN) {
         if (batch_at(replay, bytes, len, offset, &header) == ERR_OK &&
             header.number > replay->last)
             return offset;
@@ -76,10 +76,14 @@ static size_t batch_search(const struct replay *replay, const uint8_t *bytes, si
     return len;
 }
 
-/* Behind the last byte that is not zero. */
-static size_t used_end(const uint8_t *bytes, size_t len, size_t offset)
+/* Behind the last byte that is not zero, or a few more. */
+static size_t used_end(const uint8_t *bytes, size_t len)
 {
-    while (len > offset && bytes[len - 1] == 0)
+    static const uint8_t zeroes[4096] = { 0 };
+
+    while (len >= sizeof zeroes && memcmp(bytes + len - sizeof zeroes, zeroes, sizeof zeroes) == 0)
+        len -= sizeof zeroes;
+    while (len > 0 && bytes[len - 1] == 0)
         len--;
     return len;
 }
@@ -87,11 +91,11 @@ static size_t used_end(const uint8_t *bytes, size_t len, size_t offset)
 int replay_scan(struct replay *replay, struct segment *segment, const uint8_t *bytes, size_t len,
                 bool complete)
 {
-    size_t offset = SEGMENT_HEADER_LEN;
+    size_t offset = SEGMENT_HEADER_LEN, used = used_end(bytes, len);
     bool skipped = false;
     int err = ERR_OK;
 
-    while (offset < len && !err) {
+    while (offset < (complete ? len : used) && !err) {
         struct batch_header header;
         if (batch_at(replay, bytes, len, offset, &header) == ERR_OK) {
             if (header.number > replay->last + 1 && !skipped)
@@ -101,11 +105,11 @@ int replay_scan(struct replay *replay, struct segment *segment, const uint8_t *b
             offset += batch_size(&header);
             continue;
         }
-        size_t next = batch_search(replay, bytes, len, offset + BATCH_ALIGN);
+        size_t next = batch_search(replay, bytes, used, len, offset + BATCH_ALIGN);
         if (next < len || complete)
             damage_note(replay, segment, offset, next);
         else
-            replay->torn_bytes += used_end(bytes, len, offset) - offset;
+            replay->torn_bytes += used - offset;
         skipped = true;
         offset = next;
     }
@@ -165,6 +169,14 @@ static int header_load(struct replay *replay, const struct disk *disk, struct op
     return err;
 }
 
+/* Is all of it in the tables, as the next one says? Then it needs no reading. */
+static bool is_applied(const struct replay *replay, const struct opened *o,
+                       const struct opened *next)
+{
+    return next && next->header.before == o->segment->number && next->header.before_end > 0 &&
+           next->header.first_group <= replay->applied + 1;
+}
+
 /* Scan one segment up to where it is known to end. */
 static int segment_scan(struct replay *replay, const struct disk *disk, struct opened *o,
                         const struct opened *next)
@@ -173,6 +185,11 @@ static int segment_scan(struct replay *replay, const struct disk *disk, struct o
     uint64_t len = ends ? next->header.before_end : o->segment->size;
     size_t got = 0;
 
+    if (is_applied(replay, o, next) && !replay->look_only) {
+        o->segment->end = next->header.before_end;
+        o->segment->last_group = next->header.first_group - 1;
+        return ERR_OK;
+    }
     if (len > o->segment->size)
         len = o->segment->size;
     uint8_t *bytes = malloc((size_t)len + 1);

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How far ahead of a walk memory is asked for, in levels. */
+enum { PREFETCH_LEVELS = 8 };
+
 /* A filter or topic taken apart once, before a walk. */
 struct path {
     size_t len;
@@ -58,9 +61,9 @@ static void path_parse(const struct filter_trie *trie, struct str filter, struct
     path->len = n;
 }
 
-static uint64_t edge_hash(const struct filter_trie_node *parent, uint64_t level_hash)
+static uint64_t edge_hash(uint64_t parent_hash, uint64_t level_hash)
 {
-    return hash_mix(parent->hash ^ level_hash);
+    return hash_mix(parent_hash ^ level_hash);
 }
 
 /* The literal child for a level of the path; + and # are at hand in the parent. */
@@ -72,7 +75,7 @@ static struct filter_trie_node *child_literal(const struct filter_trie *trie,
 
     if (!parent->first)
         return NULL;
-    return map_find(&trie->edges, edge_hash(parent, path->hash[at]), &key);
+    return map_find(&trie->edges, edge_hash(parent->hash, path->hash[at]), &key);
 }
 
 /* The child for a level of the path, whatever it is. */
@@ -111,11 +114,28 @@ static void node_free(struct filter_trie *trie, struct filter_trie_node *node)
     free(node);
 }
 
+/* Ask for the slots of the edges that a walk along this path may take: the literal ones all
+ * the way down, and those that follow a leading +. Which nodes exist does not matter, as an
+ * edge's hash tells all. The walk then waits for memory once and not at every level. */
+static void prefetch_path(const struct filter_trie *trie, const struct path *path)
+{
+    uint64_t literal = trie->root->hash;
+    size_t end = path->len < PREFETCH_LEVELS ? path->len : PREFETCH_LEVELS;
+
+    for (size_t i = 0; i < end; i++) {
+        literal = edge_hash(literal, path->hash[i]);
+        map_prefetch(&trie->edges, literal);
+    }
+    const struct filter_trie_node *plus = trie->root->plus;
+    for (size_t i = 1; plus && i < end; plus = plus->plus, i++)
+        map_prefetch(&trie->edges, edge_hash(plus->hash, path->hash[i]));
+}
+
 /* Make the child for a level of the path, which is not there yet. */
 static struct filter_trie_node *child_add(struct filter_trie *trie, struct filter_trie_node *parent,
                                           const struct path *path, size_t at)
 {
-    uint64_t hash = edge_hash(parent, path->hash[at]);
+    uint64_t hash = edge_hash(parent->hash, path->hash[at]);
     struct filter_trie_node *node = node_new(trie, parent, path->text[at], hash);
 
     if (!node)
@@ -276,6 +296,7 @@ int filter_trie_covering(const struct filter_trie *trie, struct str filter, stru
     struct path path;
 
     path_parse(trie, filter, &path);
+    prefetch_path(trie, &path);
     while (node) {
         const struct filter_trie_node *down = NULL;
         int err = collect_covering(node, &path, depth, ids);

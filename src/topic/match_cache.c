@@ -2,7 +2,6 @@
 #include "topic/match_cache.h"
 
 #include "base/hash.h"
-#include "topic/filter_index.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -16,24 +15,33 @@ enum { DEPEND_FIRST, DEPEND_SECOND, DEPEND_EXACT, DEPENDS };
 
 struct place {
     uint64_t hash;
-    uint64_t sum;  /* of the generations it depends on, when it was filled */
-    char *data;    /* the list, then the topic; NULL: free */
+    uint64_t sum; /* of the generations it depends on, when it was filled */
+    char *data;   /* the list, then the topic; NULL: free */
+    void *only;
     uint32_t size; /* of data */
-    uint32_t filter;
     uint32_t count;
     uint32_t filled; /* when, as a count of puts */
     uint16_t depends[DEPENDS];
     uint16_t topic_len;
 };
 
+/* What is known of two neighbouring places without looking at them: 15 bits of the hash of
+ * what stands there (0: free), and of what was lately turned away. Small enough to stay in
+ * the processor's cache when the places do not. */
+struct pair {
+    uint16_t held[2];
+    uint16_t seen[2];
+};
+
 struct match_cache {
     uint64_t seed;
     struct place *places;
+    struct pair *pairs;            /* half as many */
     size_t places_cap, places_max; /* powers of two */
     size_t bytes, bytes_max;       /* of data */
     size_t hand;                   /* the next place to be emptied for its bytes */
     uint32_t puts;
-    uint32_t pushed_out; /* places lost to others since the last growth */
+    uint32_t pushed_out; /* topics that found both places taken since the last growth */
     uint32_t leading;    /* generation of filters with a leading wildcard */
     uint32_t generation[COUNTERS];
 };
@@ -51,10 +59,29 @@ struct match_cache *match_cache_new(uint64_t seed, size_t entries_max, size_t by
     return cache;
 }
 
+static uint16_t tag_of(uint64_t hash)
+{
+    return (uint16_t)(hash >> 48 | 1);
+}
+
+static struct pair *pair_of(const struct match_cache *cache, uint64_t hash)
+{
+    return &cache->pairs[(hash & (cache->places_cap - 1)) >> 1];
+}
+
+/* The tag of what stands in a place. */
+static uint16_t *held_at(const struct match_cache *cache, const struct place *place)
+{
+    size_t at = (size_t)(place - cache->places);
+
+    return &cache->pairs[at / 2].held[at % 2];
+}
+
 static void empty(struct match_cache *cache, struct place *place)
 {
     if (!place->data)
         return;
+    *held_at(cache, place) = 0;
     cache->bytes -= place->size;
     free(place->data);
     place->data = NULL;
@@ -67,6 +94,7 @@ void match_cache_free(struct match_cache *cache)
     for (size_t i = 0; i < cache->places_cap; i++)
         free(cache->places[i].data);
     free(cache->places);
+    free(cache->pairs);
     free(cache);
 }
 
@@ -128,13 +156,33 @@ bool match_cache_find(const struct match_cache *cache, struct str topic, uint64_
 {
     if (cache->places_cap == 0)
         return false;
+    const struct pair *pair = pair_of(cache, hash);
     const struct place *place = places_of(cache, hash);
-    if (!holds(place, topic, hash))
-        place++;
-    if (!holds(place, topic, hash) || place->sum != sum_now(cache, place))
-        return false;
-    *ret_result = (struct match_result){ place->filter, place->count, place->data };
-    return true;
+    for (int i = 0; i < 2; i++, place++) {
+        if (pair->held[i] != tag_of(hash) || !holds(place, topic, hash))
+            continue;
+        if (place->sum != sum_now(cache, place))
+            return false;
+        *ret_result = (struct match_result){ place->only, place->count, place->data };
+        return true;
+    }
+    return false;
+}
+
+/* May the topic have a place? Not if it would push out another one and was not turned away
+ * before; that it was now is noted. */
+static bool admit(struct match_cache *cache, uint64_t hash)
+{
+    struct pair *pair = pair_of(cache, hash);
+    uint16_t tag = tag_of(hash);
+
+    if (!pair->held[0] || !pair->held[1] || pair->held[0] == tag || pair->held[1] == tag ||
+        pair->seen[0] == tag || pair->seen[1] == tag)
+        return true;
+    pair->seen[1] = pair->seen[0];
+    pair->seen[0] = tag;
+    cache->pushed_out++;
+    return false;
 }
 
 /* Twice as many places, or the first ones. What finds both its places taken is lost. */
@@ -145,20 +193,33 @@ static void grow(struct match_cache *cache)
 
     cap = cap < cache->places_max ? cap : cache->places_max;
     struct place *more = calloc(cap, sizeof *more);
-    if (!more)
+    struct pair *pairs = calloc(cap / 2, sizeof *pairs);
+    if (!more || !pairs) {
+        free(more);
+        free(pairs);
         return;
+    }
+    for (size_t i = 0; old_cap && i < cap / 2; i++)
+        memcpy(pairs[i].seen, cache->pairs[i & (old_cap / 2 - 1)].seen, sizeof pairs[i].seen);
+    free(cache->pairs);
+    cache->pairs = pairs;
     cache->places = more;
     cache->places_cap = cap;
     cache->pushed_out = 0;
     cache->hand = 0;
     for (size_t i = 0; i < old_cap; i++) {
         struct place *place = places_of(cache, old[i].hash);
+        if (!old[i].data)
+            continue;
         if (place->data)
             place++;
-        if (place->data)
-            empty(cache, &old[i]);
-        else
-            *place = old[i];
+        if (place->data) {
+            cache->bytes -= old[i].size;
+            free(old[i].data);
+            continue;
+        }
+        *place = old[i];
+        *held_at(cache, place) = tag_of(place->hash);
     }
     free(old);
 }
@@ -176,7 +237,6 @@ static struct place *choose(struct match_cache *cache, struct str topic, uint64_
         return a;
     if (!b->data || b->sum != sum_now(cache, b))
         return b;
-    cache->pushed_out++;
     return cache->puts - a->filled > cache->puts - b->filled ? a : b;
 }
 
@@ -203,14 +263,14 @@ static void depend(const struct match_cache *cache, struct place *place, struct 
 void match_cache_put(struct match_cache *cache, struct str topic, uint64_t hash,
                      const struct match_result *result, size_t item_size)
 {
-    bool list = result->filter == FILTER_INDEX_NONE;
-    size_t list_size = list ? result->count * item_size : 0, size = list_size + topic.len;
+    size_t list_size = result->only ? 0 : result->count * item_size;
+    size_t size = list_size + topic.len;
 
     if (size > cache->bytes_max / 8 || size > UINT32_MAX)
         return;
     if (cache->places_cap < cache->places_max && cache->pushed_out >= cache->places_cap / 4)
         grow(cache);
-    if (cache->places_cap == 0)
+    if (cache->places_cap == 0 || !admit(cache, hash))
         return;
     char *data = malloc(size);
     if (!data)
@@ -224,15 +284,17 @@ void match_cache_put(struct match_cache *cache, struct str topic, uint64_t hash,
     *place = (struct place){ .hash = hash,
                              .data = data,
                              .size = (uint32_t)size,
-                             .filter = result->filter,
-                             .count = list ? result->count : 0,
+                             .only = result->only,
+                             .count = result->only ? 0 : result->count,
                              .filled = cache->puts++,
                              .topic_len = (uint16_t)topic.len };
+    *held_at(cache, place) = tag_of(hash);
     depend(cache, place, topic);
     cache->bytes += size;
 }
 
 size_t match_cache_bytes(const struct match_cache *cache)
 {
-    return sizeof *cache + cache->places_cap * sizeof *cache->places + cache->bytes;
+    return sizeof *cache + cache->places_cap * sizeof *cache->places +
+           cache->places_cap / 2 * sizeof *cache->pairs + cache->bytes;
 }

@@ -9,7 +9,9 @@
  * sums mean that none moved. Counters are shared by hash, so a stranger's change can cost
  * a needless match and never a wrong one.
  *
- * Bounded in topics and in bytes; two places a topic, the less recently filled one goes. */
+ * Bounded in topics and in bytes; two places a topic, the less recently filled one goes.
+ * Once both are taken, a topic has to be put twice before it pushes another one out: topics
+ * that never come again neither cost an allocation nor displace those that do. */
 #pragma once
 
 #include "base/str.h"
@@ -22,7 +24,7 @@ struct match_cache;
 
 /* What matching found: one filter, whose items its owner has at hand, or a list. */
 struct match_result {
-    uint32_t filter;   /* the only filter that matches; else FILTER_INDEX_NONE */
+    void *only;        /* what belongs to the only filter that matches; NULL: a list */
     uint32_t count;    /* items of the list */
     const void *items; /* the list; borrowed from the cache until its next put */
 };
@@ -42,8 +44,8 @@ void match_cache_touch(struct match_cache *cache, struct str filter);
 bool match_cache_find(const struct match_cache *cache, struct str topic, uint64_t hash,
                       struct match_result *ret_result);
 
-/* Remember a result; text and list (item_size bytes an item) are copied. What is too large
- * or finds no memory is not remembered. */
+/* Remember a result; text and list (item_size bytes an item) are copied. What is too large,
+ * finds no memory or would push out another at its first time is not remembered. */
 void match_cache_put(struct match_cache *cache, struct str topic, uint64_t hash,
                      const struct match_result *result, size_t item_size);
 

@@ -74,6 +74,20 @@ START_TEST(siphash_gives_the_vector_of_its_paper)
 }
 END_TEST
 
+/* It travels between brokers: every length keeps its value. */
+START_TEST(the_fast_hash_stays_what_it_is)
+{
+    uint8_t bytes[64];
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 37 + 1);
+    for (size_t len = 0; len <= sizeof bytes; len++)
+        all = hash_mix(all ^ hash_fast(len, bytes, len));
+    ck_assert_uint_eq(all, 0xfc8b6285eeffd347u);
+}
+END_TEST
+
 UNIT_MAIN("base/map", an_empty_map_finds_and_removes_nothing,
           random_inserts_and_removes_agree_with_an_array_under_colliding_hashes,
-          siphash_gives_the_vector_of_its_paper)
+          siphash_gives_the_vector_of_its_paper, the_fast_hash_stays_what_it_is)

@@ -238,6 +238,19 @@ def test_a_broker_may_start_before_the_one_it_joins(mesh, topic):
         await_probe(publisher, subscriber, topic)
 
 
+def test_the_first_to_join_knows_at_once_what_is_wanted(mesh, topic):
+    hub = mesh.start("hub")
+    with Client(hub) as subscriber:
+        for number in range(300):
+            subscriber.subscribe(f"{topic}/{number}", 1)
+        subscriber.subscribe(f"{topic}/+/x", 1)
+        early = mesh.start("early", [hub])
+        with Client(early) as publisher:
+            for number in (0, 299, "y/x"):
+                publisher.publish(f"{topic}/{number}", b"%d" % len(str(number)), 1)
+                assert subscriber.receive().topic == f"{topic}/{number}"
+
+
 def test_joining_oneself_or_nobody_does_no_harm(mesh):
     alone = mesh.start("alone", ["ws://127.0.0.1:1/mesh"])
     alone.kill()

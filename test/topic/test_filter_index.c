@@ -9,32 +9,44 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint32_t add(struct filter_index *index, const char *filter)
+static uint32_t add_text(struct filter_index *index, struct str filter)
 {
     uint32_t id;
 
-    ck_assert_int_eq(filter_index_add(index, str_from_c(filter), &id), ERR_OK);
+    ck_assert_int_eq(filter_index_add(index, filter, &id), ERR_OK);
+    *(uint64_t *)filter_index_data(index, id) = id;
     return id;
 }
 
-/* The matching filters as one text, in the order found. */
-static const char *match(const struct filter_index *index, const char *topic, char *out)
+static uint32_t add(struct filter_index *index, const char *filter)
 {
-    struct filter_ids ids = { 0 };
+    return add_text(index, str_from_c(filter));
+}
+
+/* The number that add_text() has put into a filter's data. */
+static uint32_t id_of(void *const *hit)
+{
+    return (uint32_t) * (const uint64_t *)*hit;
+}
+
+/* The matching filters as one text, in the order found. */
+static const char *match(struct filter_index *index, const char *topic, char *out)
+{
+    struct filter_hits hits = { 0 };
     size_t n = 0;
 
-    ck_assert_int_eq(filter_index_match(index, str_from_c(topic), &ids), ERR_OK);
+    ck_assert_int_eq(filter_index_match(index, str_from_c(topic), &hits), ERR_OK);
     out[0] = '\0';
-    vec_each (&ids, id)
+    vec_each (&hits, hit)
         n += (size_t)sprintf(out + n, "%s%.*s", n ? " " : "",
-                             STR_ARG(filter_index_text(index, *id)));
-    vec_finish(&ids);
+                             STR_ARG(filter_index_text(index, id_of(hit))));
+    vec_finish(&hits);
     return out;
 }
 
 START_TEST(exact_and_wild_filters_are_found_together)
 {
-    struct filter_index *index = filter_index_new(1);
+    struct filter_index *index = filter_index_new(1, 8);
     char out[256];
 
     add(index, "a/b");
@@ -55,7 +67,7 @@ END_TEST
 /* [MQTT-4.7.2-1] */
 START_TEST(dollar_topics_hide_from_leading_wildcards)
 {
-    struct filter_index *index = filter_index_new(1);
+    struct filter_index *index = filter_index_new(1, 8);
     char out[256];
 
     add(index, "#");
@@ -71,7 +83,7 @@ END_TEST
 
 START_TEST(a_filter_keeps_its_number_until_it_is_removed)
 {
-    struct filter_index *index = filter_index_new(1);
+    struct filter_index *index = filter_index_new(1, 8);
     char out[64];
     uint32_t a = add(index, "a/+"), b = add(index, "b");
 
@@ -106,26 +118,26 @@ static struct str random_filter(struct rand *rand, char *out, bool wild)
 }
 
 /* Compare with asking topic_filter_matches for every filter. */
-static void check_topic(const struct filter_index *index, struct str topic, struct filter_ids *ids)
+static void check_topic(struct filter_index *index, struct str topic, struct filter_hits *hits)
 {
     size_t expected = 0;
 
     for (uint32_t id = 0; id < filter_index_ids_end(index); id++)
         expected += filter_index_has(index, id) &&
                     topic_filter_matches(filter_index_text(index, id), topic);
-    ck_assert_int_eq(filter_index_match(index, topic, ids), ERR_OK);
-    ck_assert_uint_eq(ids->len, expected);
-    vec_each (ids, id) {
-        ck_assert(topic_filter_matches(filter_index_text(index, *id), topic));
-        for (uint32_t *other = ids->at; other < id; other++)
-            ck_assert_uint_ne(*other, *id);
+    ck_assert_int_eq(filter_index_match(index, topic, hits), ERR_OK);
+    ck_assert_uint_eq(hits->len, expected);
+    vec_each (hits, hit) {
+        ck_assert(topic_filter_matches(filter_index_text(index, id_of(hit)), topic));
+        for (void **other = hits->at; other < hit; other++)
+            ck_assert_ptr_ne(*other, *hit);
     }
 }
 
 START_TEST(it_agrees_with_comparing_every_filter)
 {
-    struct filter_index *index = filter_index_new(7);
-    struct filter_ids ids = { 0 };
+    struct filter_index *index = filter_index_new(7, 8);
+    struct filter_hits hits = { 0 };
     struct rand rand;
     char text[64];
 
@@ -136,16 +148,16 @@ START_TEST(it_agrees_with_comparing_every_filter)
         if (id != FILTER_INDEX_NONE && rand_below(&rand, 3) > 0)
             filter_index_remove(index, id);
         else
-            ck_assert_int_eq(filter_index_add(index, filter, &id), ERR_OK);
-        check_topic(index, random_filter(&rand, text, false), &ids);
+            add_text(index, filter);
+        check_topic(index, random_filter(&rand, text, false), &hits);
     }
     for (uint32_t id = 0; id < filter_index_ids_end(index); id++) {
         if (filter_index_has(index, id))
             filter_index_remove(index, id);
     }
     ck_assert_uint_eq(filter_index_count(index), 0);
-    check_topic(index, STR("a/b"), &ids);
-    vec_finish(&ids);
+    check_topic(index, STR("a/b"), &hits);
+    vec_finish(&hits);
     filter_index_free(index);
 }
 END_TEST
@@ -200,8 +212,8 @@ END_TEST
 
 START_TEST(hostile_filters_cost_at_most_their_own_number)
 {
-    struct filter_index *index = filter_index_new(7);
-    struct filter_ids ids = { 0 };
+    struct filter_index *index = filter_index_new(7, 8);
+    struct filter_hits hits = { 0 };
     char filter[2 * TOPIC_LEVELS_MAX], topic[2 * TOPIC_LEVELS_MAX];
 
     /* All mixtures of a and + on twelve levels, behind and before the longest path. */
@@ -218,9 +230,9 @@ START_TEST(hostile_filters_cost_at_most_their_own_number)
     }
     struct str name = { topic, 2 * TOPIC_LEVELS_MAX - 1 };
     ck_assert_int_eq(topic_name_check(name), ERR_OK);
-    ck_assert_int_eq(filter_index_match(index, name, &ids), ERR_OK);
-    ck_assert_uint_eq(ids.len, 1u << 12);
-    vec_finish(&ids);
+    ck_assert_int_eq(filter_index_match(index, name, &hits), ERR_OK);
+    ck_assert_uint_eq(hits.len, 1u << 12);
+    vec_finish(&hits);
     filter_index_free(index);
 }
 END_TEST
