@@ -35,7 +35,8 @@ setup_purpose()
     case $1 in
     build)
         packages build gcc libc6-dev meson ninja-build pkg-config python3 libuv1-dev \
-            libwebsockets-dev libwebsockets-evlib-uv libjansson-dev libssl-dev libpaho-mqtt-dev
+            libwebsockets-dev libwebsockets-evlib-uv libjansson-dev libssl-dev liblmdb-dev \
+            libpaho-mqtt-dev
         ;;
     client) packages client python3 mosquitto-clients ;;
     test)

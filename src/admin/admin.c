@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "node/node.h"
+#include "store/store.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -167,13 +168,60 @@ static json_t *transport_json(const struct admin_view *view)
     return counters_json(counters, sizeof counters / sizeof counters[0]);
 }
 
+/* The bucket that this share of all commits does not exceed, as microseconds. */
+static uint64_t commit_us(const struct store_stats *stats, unsigned percent)
+{
+    uint64_t all = 0, seen = 0;
+
+    for (size_t i = 0; i < STORE_LATENCY_BUCKETS; i++)
+        all += stats->commit_us[i];
+    for (size_t i = 0; i < STORE_LATENCY_BUCKETS; i++) {
+        seen += stats->commit_us[i];
+        if (all && seen * 100 >= all * percent)
+            return (uint64_t)64 << i;
+    }
+    return 0;
+}
+
+static json_t *store_json(const struct admin_view *view)
+{
+    static const struct store_stats none;
+    const struct store_stats *stats = view->store ? view->store : &none;
+    const struct counter counters[] = {
+        { "groups", stats->groups },
+        { "operations", stats->ops },
+        { "operations_undone", stats->ops_undone },
+        { "pending", stats->pending_ops },
+        { "oldest_pending_ms", stats->oldest_pending_ms },
+        { "journal_bytes", stats->journal_bytes },
+        { "table_bytes", stats->table_bytes },
+        { "written_bytes", stats->written_bytes },
+        { "commit_us_p50", commit_us(stats, 50) },
+        { "commit_us_p99", commit_us(stats, 99) },
+        { "commit_us_mean", stats->groups ? stats->commit_us_sum / stats->groups : 0 },
+        { "checkpoints", stats->checkpoints },
+        { "loads", stats->loads },
+        { "damaged", stats->damaged },
+        { "full", stats->health == STORE_FULL },
+        { "recovery_ms", view->recovery_ms },
+    };
+    json_t *root = counters_json(counters, sizeof counters / sizeof counters[0]);
+    json_t *histogram = json_array();
+
+    for (size_t i = 0; i < STORE_LATENCY_BUCKETS; i++)
+        json_array_append_new(histogram, json_integer((json_int_t)stats->commit_us[i]));
+    json_object_set_new(root, "commit_us_histogram", histogram);
+    json_object_set_new(root, "durable", json_boolean(view->store != NULL));
+    return root;
+}
+
 int admin_status_json(const struct admin_view *view, struct buf *out)
 {
     json_t *root = json_pack(
-        "{s:o, s:o, s:s, s:b, s:I, s:I, s:o, s:o, s:o}", "name", text_json(view->name), "id",
+        "{s:o, s:o, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "name", text_json(view->name), "id",
         id_json(&view->id), "version", PLEXUS_VERSION, "ready", view->ready, "uptime_ms",
         (json_int_t)view->uptime_ms, "resident_bytes", (json_int_t)view->resident_bytes, "broker",
-        broker_json(view), "mesh", mesh_counters_json(view), "transport", transport_json(view));
+        broker_json(view), "mesh", mesh_counters_json(view), "transport", transport_json(view), "store", store_json(view));
 
     return dump(root, out);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct node;
+struct store_stats;
 
 /* What is looked at. Everything is borrowed for the call. */
 struct admin_view {
@@ -20,6 +21,8 @@ struct admin_view {
     bool ready; /* clients are let in */
     uint64_t uptime_ms;
     size_t resident_bytes;
+    const struct store_stats *store; /* NULL: nothing survives */
+    uint32_t recovery_ms;            /* how long its restore took */
     struct {
         uint64_t connections, links, accepted, refused;
         uint64_t bytes_in, bytes_out, out_queue_bytes, slow_closed;

@@ -27,5 +27,8 @@ int cli_mesh(int count, char **words);
 /* plexus passwd: set the password of a user in a password file. */
 int cli_passwd(int count, char **words);
 
+/* plexus store: look into a data directory. */
+int cli_store(int count, char **words);
+
 /* plexus health: is a broker well? */
 int cli_health(int count, char **words);

@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
     { "status", cli_status, "show the counters of a broker" },
     { "mesh", cli_mesh, "show who is in the mesh, and a broker's links" },
     { "health", cli_health, "exit 0 if a broker is well, else 1" },
+    { "store", cli_store, "check or show what a data directory holds" },
     { "passwd", cli_passwd, "set a user's password in a password file" },
     { "version", cli_version, "print the version" },
     { "help", cli_help, "print this" },

@@ -5,6 +5,19 @@
 
 #include <stdio.h>
 
+/* "3 0 17" */
+static void add_numbers(struct table *table, const json_t *list)
+{
+    struct buf text = { 0 };
+    size_t index;
+    json_t *value;
+
+    json_array_foreach(list, index, value)
+        buf_printf(&text, "%s%" JSON_INTEGER_FORMAT, index ? " " : "", json_integer_value(value));
+    table_add(table, "%.*s", STR_ARG(buf_str(&text)));
+    buf_finish(&text);
+}
+
 static void add_scalar(struct table *table, const char *key, const json_t *value)
 {
     table_add(table, "%s", key);
@@ -12,6 +25,8 @@ static void add_scalar(struct table *table, const char *key, const json_t *value
         table_add(table, "%s", json_string_value(value));
     else if (json_is_integer(value))
         table_add(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_array(value))
+        add_numbers(table, value);
     else
         table_add(table, "%s", json_is_true(value) ? "yes" : "no");
 }

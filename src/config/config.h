@@ -31,8 +31,12 @@ struct config_origin {
 struct config {
     struct {
         char *name; /* "" : the host's name */
-        char *data; /* "" : nothing is kept */
+        char *data; /* "" : the usual place; "none": nothing survives */
     } node;
+    struct {
+        uint64_t journal_bytes_max, tables_bytes_max, pending_bytes_max;
+        uint32_t lazy_ms;
+    } store;
     struct {
         struct config_strings listen;
     } mqtt;

@@ -30,6 +30,7 @@ enum config_serve {
     CONFIG_SERVE_API = 8
 };
 enum config_client { CONFIG_CLIENT_NONE, CONFIG_CLIENT_OPTIONAL, CONFIG_CLIENT_REQUIRED };
+enum config_durability { CONFIG_DURABILITY_DISK, CONFIG_DURABILITY_MEMORY };
 enum config_tls_version { CONFIG_TLS_12, CONFIG_TLS_13 };
 
 struct config_certificate {
@@ -57,6 +58,7 @@ struct config_listener {
     uint64_t bytes_per_second_max;
     struct config_strings origins;
     bool proxy_protocol;
+    uint32_t durability; /* enum config_durability */
     bool has_tls;
     struct config_tls tls;
     char *where; /* for messages: "plexus.json:3:12: " */

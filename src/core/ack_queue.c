@@ -9,6 +9,10 @@ enum { CAP_MIN = 64 };
 
 void ack_queue_finish(struct ack_queue *queue)
 {
+    for (uint32_t at = queue->head; at != queue->tail; at++) {
+        free(queue->ring[at & (queue->cap - 1)].bytes);
+        free(queue->ring[at & (queue->cap - 1)].granted);
+    }
     free(queue->ring);
     *queue = (struct ack_queue){ 0 };
 }
@@ -36,6 +40,11 @@ int ack_queue_push(struct ack_queue *queue, struct ack ack)
     }
     queue->ring[queue->tail++ & (queue->cap - 1)] = ack;
     return ERR_OK;
+}
+
+struct ack *ack_queue_last(const struct ack_queue *queue)
+{
+    return &queue->ring[(queue->tail - 1) & (queue->cap - 1)];
 }
 
 bool ack_queue_pop(struct ack_queue *queue, uint64_t token, struct ack *ret_ack)

@@ -221,6 +221,6 @@ void on_answer(struct core *core, struct conn *conn, const struct core_answer *a
         break_off(core, conn, answer->reason ? answer->reason : REASON_NOT_AUTHORIZED);
         return;
     }
-    if (coming && conn->state != CONN_CLOSING)
+    if (coming && (conn->state == CONN_UP || conn->state == CONN_ASKING))
         effects_order(core->out, conn->id, CORE_SEND_RESUME);
 }

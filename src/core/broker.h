@@ -56,7 +56,18 @@ struct core {
     struct ack_queue acks;
     struct buf scratch;     /* properties, filters, reasons while a packet is handled */
     uint64_t token;         /* of the last durable operation */
+    uint64_t urgent;        /* of the last one that somebody waits for */
     uint64_t durable_token; /* the store has come so far */
+    struct {
+        VEC(session_id);
+    } stalled;            /* sessions whose next message waits for the store */
+    struct map loading;   /* sessions that wait for a part of their queue, by number */
+    uint64_t paged_bytes; /* of messages that wait in the store alone */
+    bool relaxed;         /* the step is of a connection that waits for no disk */
+    bool restoring;       /* nothing is written down */
+    struct session *restored; /* the last one, whose records follow */
+    uint64_t restored_sent;   /* its durable_session.sent_seq; UINT64_MAX: not known */
+    bool store_full;
     uint64_t session_number;
     uint64_t assigned_ids;
     uint64_t asks; /* questions so far */
@@ -64,9 +75,6 @@ struct core {
     bool remote_interest;   /* another broker may want what is published here */
     struct core_stats stats; /* gauges that are counted elsewhere stay 0 */
 };
-
-/* Ask the store for something; gives it the next token. */
-void core_store(struct core *core, struct durable_op op);
 
 /* Memory ran out: the caller of the step is told. */
 static inline void core_failed(struct core *core)
@@ -93,15 +101,35 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
 void on_unsubscribe(struct core *core, struct conn *conn, const struct mqtt_unsubscribe *packet);
 void on_disconnect(struct core *core, struct conn *conn, const struct mqtt_disconnect *packet);
 
+/* CONNACK has gone out: the client is in. */
+void connect_finish(struct core *core, struct conn *conn);
+
 /* The store came so far. */
 void on_durable(struct core *core, uint64_t token);
 
+/* The store has no room, or has some again. */
+void on_store(struct core *core, bool full);
+
+/* Would the message need a store that is full? */
+bool store_is_short(const struct core *core, const struct conn *conn, const struct message *message);
+
 /* ---- acknowledgements to clients ---- */
 
-/* Acknowledge; what must be durable first is what the store was asked for since token
- * before. Answers of one connection keep their order. [MQTT-4.6.0-2] */
+/* Acknowledge; what must be durable first is what the store was asked for since before, an
+ * earlier core->urgent. Answers of one connection keep their order. [MQTT-4.6.0-2] */
 void ack_after(struct core *core, struct conn *conn, enum mqtt_kind kind,
                const struct mqtt_puback *ack, uint64_t before);
+
+/* The same for an answer of any other kind, if the client takes packets of that size; false
+ * if not: as with conn_answer. */
+bool answer_after(struct core *core, struct conn *conn, const struct mqtt_packet *packet,
+                  uint64_t before);
+
+/* Would answer_after wait? */
+bool answer_waits(const struct core *core, const struct conn *conn, uint64_t before);
+
+/* A SUBACK that waited is out: what is retained follows. */
+void subscribe_finish(struct core *core, struct conn *conn, const struct granted *granted);
 
 /* Is the payload text where its format indicator says so? */
 bool payload_is_as_said(const struct props *props, struct str payload);
@@ -132,6 +160,30 @@ enum readiness deliver_readiness(const struct core *core, const struct session *
 
 /* Send what the session's outbox holds and the client's window and path allow. */
 void deliver_more(struct core *core, struct session *session);
+
+/* Note whether QoS 0 must wait behind what the session's outbox holds. */
+void deliver_note_queued(struct core *core, const struct session *session);
+
+/* ---- paging.c: queues longer than memory should hold ---- */
+
+/* Is the next message for the session to wait in the store alone? */
+bool paging_is_due(const struct core *core, const struct session *session);
+
+/* Ask the store for more of the session's queue if what is in memory runs out. */
+void paging_ask(struct core *core, struct session *session);
+
+/* For a map of sessions by their numbers. */
+bool session_has_number(const void *entry, const void *key);
+
+/* A part of a queue came. */
+void on_loaded(struct core *core, const struct core_loaded *loaded);
+
+/* The session ends: forget that it waits. */
+void paging_forget(struct core *core, struct session *session);
+
+/* A restore found this queue: all of it waits in the store. */
+int paging_restore(struct core *core, struct session *session, uint64_t head,
+                   const struct durable_queue *queue);
 
 /* Seconds until the message expires, rounded up. Only when it does. */
 uint32_t message_expiry_s(const struct message *message, uint64_t now_ms);

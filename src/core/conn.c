@@ -22,7 +22,7 @@ void conn_free(struct conn *conn)
     free(conn);
 }
 
-void conn_open(struct core *core, conn_id id)
+void conn_open(struct core *core, conn_id id, bool relaxed)
 {
     struct conn *conn = calloc(1, sizeof *conn);
 
@@ -42,6 +42,7 @@ void conn_open(struct core *core, conn_id id)
     conn->serial = ++core->conn_serial;
     conn->heard_ms = core->now_ms;
     conn->packet_max = UINT32_MAX;
+    conn->relaxed = relaxed;
     timer_init(&conn->timer);
     wheel_set(&core->conn_wheel, &conn->timer, core->now_ms + core->config.connect_timeout_ms);
     core->conns.at[id] = conn;
@@ -163,6 +164,7 @@ void conn_on_timer(struct core *core, struct conn *conn)
 {
     if (conn->state != CONN_UP) {
         begin_close(core, conn);
+        leave(core, conn, REASON_UNSPECIFIED_ERROR, SESSION_WILL_KEEP);
         return;
     }
     /* Packets only note when they came; the timer looks and goes on. */

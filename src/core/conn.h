@@ -13,12 +13,13 @@ struct session;
 enum conn_state {
     CONN_WAITING, /* CONNECT is awaited */
     CONN_ASKING,  /* CONNECT is there; whether it is accepted, others decide */
-    CONN_UP,      /* CONNECT was accepted; there is a session */
+    CONN_STORING, /* it is accepted, and there is a session; CONNACK waits for the store */
+    CONN_UP,      /* CONNACK is out */
     CONN_CLOSING, /* CORE_SEND_CLOSE is out; nothing counts any more */
 };
 
 struct conn {
-    struct session *session;     /* NULL unless CONN_UP */
+    struct session *session;     /* NULL unless CONN_STORING or CONN_UP */
     struct alias_table *aliases; /* or NULL */
     struct auth *auth;           /* or NULL */
     struct timer timer;          /* until CONNECT; then the keep alive */
@@ -35,12 +36,14 @@ struct conn {
     uint8_t version;       /* enum mqtt_version; 0 before CONNECT */
     bool congested;
     bool paused;
+    bool relaxed;         /* answers come before what they promise is durable */
+    bool waits_for_store; /* not read until the store has room */
     bool bridge;       /* another broker's: sees messages as published and not its own */
     bool problem_info; /* the client wants reason strings. [MQTT-3.1.2-29] */
 };
 
-/* Take a new transport in. */
-void conn_open(struct core *core, conn_id id);
+/* Take a new transport in. relaxed: see conn.relaxed. */
+void conn_open(struct core *core, conn_id id, bool relaxed);
 
 /* The connection of a number, or NULL. */
 struct conn *conn_find(const struct core *core, conn_id id);

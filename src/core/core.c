@@ -19,6 +19,7 @@ void core_config_defaults(struct core_config *config)
     OR_DEFAULT(config->inflight_max, 128);
     OR_DEFAULT(config->queue_messages_max, 100000);
     OR_DEFAULT(config->queue_bytes_max, 64u * 1024 * 1024);
+    OR_DEFAULT(config->queue_memory_bytes_max, 256u * 1024 * 1024);
     OR_DEFAULT(config->subscriptions_max, 100000);
     OR_DEFAULT(config->session_expiry_max_s, 7u * 24 * 3600);
     OR_DEFAULT(config->connect_timeout_ms, 10000);
@@ -47,6 +48,7 @@ struct core *core_new(const struct core_config *config, uint64_t now_ms)
     sys_init(&core->sys);
     core->id_key = (struct hash_key){ hash_mix(config->seed), hash_mix(config->seed + 1) };
     map_init(&core->sessions, session_has_id);
+    map_init(&core->loading, session_has_number);
     shares_init(&core->shares, core->id_key);
     wheel_init(&core->conn_wheel, now_ms);
     wheel_init(&core->session_wheel, now_ms);
@@ -69,6 +71,8 @@ void core_free(struct core *core)
             session_free(route->session);
     }
     map_finish(&core->sessions);
+    map_finish(&core->loading);
+    vec_finish(&core->stalled);
     vec_finish(&core->routes);
     vec_finish(&core->free_ids);
     vec_finish(&core->conns);
@@ -83,9 +87,11 @@ void core_free(struct core *core)
 void core_reconfigure(struct core *core, const struct core_config *config)
 {
     uint64_t seed = core->config.seed;
+    bool volatile_ = core->config.volatile_;
 
     core->config = *config;
     core->config.seed = seed; /* hashes stand all over the place */
+    core->config.volatile_ = volatile_;
     core_config_defaults(&core->config);
 }
 
@@ -116,12 +122,6 @@ void core_set_wire_bytes(struct core *core, uint64_t in, uint64_t out)
 {
     core->stats.wire_in = in;
     core->stats.wire_out = out;
-}
-
-void core_store(struct core *core, struct durable_op op)
-{
-    op.token = core->token + 1;
-    core->token += effects_store(core->out, &op);
 }
 
 /* ---- the step ---- */
@@ -194,7 +194,7 @@ static void on_packet(struct core *core, struct conn *conn, const struct mqtt_pa
         on_packet_up(core, conn, packet);
     else if (conn->state == CONN_ASKING)
         on_packet_asking(core, conn, packet);
-    else if (packet->kind == MQTT_CONNECT)
+    else if (packet->kind == MQTT_CONNECT && conn->state == CONN_WAITING)
         on_connect(core, conn, &packet->connect);
     else
         conn_close(core, conn, REASON_PROTOCOL_ERROR); /* [MQTT-3.1.0-1] */
@@ -249,6 +249,7 @@ static void on_conn_event(struct core *core, const struct core_event *event)
 
     if (!conn)
         return;
+    core->relaxed = conn->relaxed;
     if (event->kind == CORE_PACKET)
         on_packet(core, conn, event->packet);
     else if (event->kind == CORE_HEARD)
@@ -261,6 +262,7 @@ static void on_conn_event(struct core *core, const struct core_event *event)
         conn_closed(core, conn);
     else
         on_congestion(core, conn, event->kind == CORE_CONGESTED);
+    core->relaxed = false;
 }
 
 void core_step(struct core *core, const struct core_event *event, struct core_out *out)
@@ -270,7 +272,7 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     core->now_ms = event->now_ms;
     core->out = out;
     switch (event->kind) {
-    case CORE_OPEN: conn_open(core, event->conn); break;
+    case CORE_OPEN: conn_open(core, event->conn, event->relaxed); break;
     case CORE_PACKET:
     case CORE_HEARD:
     case CORE_BAD:
@@ -280,6 +282,8 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
     case CORE_DRAINED: on_conn_event(core, event); break;
     case CORE_REMOTE: on_remote(core, event->message); break;
     case CORE_DURABLE: on_durable(core, event->token); break;
+    case CORE_LOADED: on_loaded(core, event->loaded); break;
+    case CORE_STORE: on_store(core, event->store_full); break;
     case CORE_TICK: on_tick(core); break;
     case CORE_SHUTDOWN: on_shutdown(core); break;
     }
@@ -292,6 +296,11 @@ void core_step(struct core *core, const struct core_event *event, struct core_ou
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+uint64_t core_now_ms(const struct core *core)
+{
+    return core->now_ms;
 }
 
 uint64_t core_deadline(const struct core *core)

@@ -39,6 +39,8 @@ enum core_event_kind {
     CORE_REMOTE,    /* publish: a message came over the mesh for local subscribers */
     CORE_ANSWER,    /* answer: to a question of ours */
     CORE_DURABLE,   /* token: everything up to it is durable */
+    CORE_LOADED,    /* loaded: a part of a queue, as asked by a core_load */
+    CORE_STORE,     /* store_full: the store has no room, or has some again */
     CORE_TICK,      /* time has passed */
     CORE_SHUTDOWN,  /* say goodbye to every client, with a place to go if there is one */
 };
@@ -68,6 +70,9 @@ struct core_event {
         uint64_t token;
         const struct core_answer *answer;
         struct message *message; /* CORE_REMOTE: borrowed; the core takes references */
+        const struct core_loaded *loaded; /* borrowed, with its messages */
+        bool store_full;
+        bool relaxed; /* CORE_OPEN: acknowledge before what is promised is durable */
     };
 };
 
@@ -160,6 +165,14 @@ struct core_fact {
     uint32_t at, len; /* the client id, in core_out.bytes */
 };
 
+/* A question to the store: a session's queue from a place on, at least one entry if there is
+ * one. Everything that was asked of the store before must have been done. */
+struct core_load {
+    uint64_t session; /* its number */
+    uint64_t from;
+    uint32_t entries_max, bytes_max;
+};
+
 /* What one or several steps want done. A zeroed struct is empty; the same one is used
  * again and again. */
 struct core_out {
@@ -174,7 +187,10 @@ struct core_out {
     } interests;
     struct {
         VEC(struct durable_op);
-    } stores;
+    } stores; /* who carries them out may take them over, and clears the list */
+    struct {
+        VEC(struct core_load);
+    } loads; /* for the store, behind stores */
     struct {
         VEC(struct core_fact);
     } facts;
@@ -215,6 +231,8 @@ struct core_config {
     uint32_t retained_max;         /* messages */
     uint64_t retained_bytes_max;
     uint32_t sessions_max;
+    uint64_t queue_memory_bytes_max; /* of all: what is more waits in the store alone */
+    bool volatile_;            /* there is no store: nothing is asked of one */
     bool queue_qos0;           /* QoS 0 waits for sessions that are away, too */
     bool check_payload_format; /* refuse text (so its indicator says) that is no UTF-8 */
     bool server_moved;         /* at shutdown: for good, to server_reference */
@@ -236,6 +254,11 @@ void core_free(struct core *core);
 /* Take new limits; sessions keep what they were promised. */
 void core_reconfigure(struct core *core, const struct core_config *config);
 
+/* Take back what a store has kept: operations in the order of store_restore, before the first
+ * step. What follows from them (interest, records that must be written anew) is appended to
+ * out. ERR_OK or ERR_NOMEM. */
+int core_restore(struct core *core, const struct durable_op *op, struct core_out *out);
+
 /* Say whether other brokers may want what is published here: only while none does are
  * publishers told that nobody has subscribed (reason 0x10). True until it is said. */
 void core_set_remote_interest(struct core *core, bool any);
@@ -248,6 +271,9 @@ bool core_next_interest(const struct core *core, uint32_t *cursor, struct str *r
 
 /* One event. Effects are appended to out. */
 void core_step(struct core *core, const struct core_event *event, struct core_out *out);
+
+/* The time of the last event, or of core_new. */
+uint64_t core_now_ms(const struct core *core);
 
 /* When to send CORE_TICK at the latest, in node time; UINT64_MAX: no need. */
 uint64_t core_deadline(const struct core *core);

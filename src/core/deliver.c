@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "core/alias.h"
 #include "core/broker.h"
+#include "core/records.h"
 
 #include <stdlib.h>
 
@@ -119,10 +120,8 @@ static void skip(struct core *core, struct session *session, uint64_t seq)
     if (outbox_at(box, seq)->state == OUTBOX_WAITING)
         unqueue(core, box, outbox_at(box, seq));
     box->next = seq + 1;
+    record_done(core, session, seq, outbox_at(box, seq)->token);
     outbox_done(box, seq);
-    if (session->persistent)
-        core_store(core, (struct durable_op){
-                             .kind = DURABLE_QUEUE_DEL, .session = session->number, .seq = seq });
     session_dropped(core, session);
 }
 
@@ -169,20 +168,23 @@ static bool send_next(struct core *core, struct session *session)
     struct core_send *send = &core->out->sends.at[core->out->sends.len - 1];
     send->packet_id = outbox_packet_id(box->next);
     send->dup = again; /* [MQTT-3.3.1-1] */
-    if (!again) {
+    if (!again)
         unqueue(core, box, entry);
-        if (session->persistent)
-            core_store(core, (struct durable_op){ .kind = DURABLE_QUEUE_SENT,
-                                                  .session = session->number,
-                                                  .seq = box->next,
-                                                  .packet_id = send->packet_id });
-    }
     entry->state = OUTBOX_SENT;
     box->next++;
     box->inflight++;
     core->stats.inflight++;
     count_out(core, entry->message, entry->qos, 1);
     return true;
+}
+
+void deliver_note_queued(struct core *core, const struct session *session)
+{
+    const struct outbox *box = session->outbox;
+    struct route *route = &core->routes.at[session->id];
+    bool queued = box && (box->zeros > 0 || box->end > box->tail);
+
+    route->flags = (uint8_t)(queued ? route->flags | ROUTE_QUEUED : route->flags & ~ROUTE_QUEUED);
 }
 
 /* Send the QoS 0 message at next, and be done with it; false when out of memory. */
@@ -207,14 +209,10 @@ static bool send_zero(struct core *core, struct session *session)
         count_out(core, entry->message, 0, 1);
         unqueue(core, box, entry);
         box->next++;
+        record_done(core, session, seq, entry->token);
         outbox_done(box, seq);
-        if (session->persistent)
-            core_store(core, (struct durable_op){ .kind = DURABLE_QUEUE_DEL,
-                                                  .session = session->number,
-                                                  .seq = seq });
     }
-    if (box->zeros == 0)
-        core->routes.at[session->id].flags &= (uint8_t)~ROUTE_QUEUED;
+    deliver_note_queued(core, session);
     return true;
 }
 
@@ -231,32 +229,65 @@ static void release_next(struct core *core, struct session *session)
     core->stats.inflight++;
 }
 
+/* Nothing more goes out before the store has come further. */
+static void stall(struct core *core, struct session *session)
+{
+    struct outbox *box = session->outbox;
+    session_id *slot = box->stalled ? NULL : vec_push(&core->stalled);
+
+    if (slot)
+        *slot = session->id;
+    else if (!box->stalled)
+        core_failed(core);
+    box->stalled |= slot != NULL;
+}
+
+/* Must the entry's record be durable first? What goes out at QoS 2 is exactly once only if
+ * it and its identifier are known after any crash. */
+static bool waits_for_record(const struct core *core, const struct outbox_entry *entry)
+{
+    return entry->token > core->durable_token && entry->qos == 2;
+}
+
+/* Let the message at next go its way; false: no more for now. */
+static bool go_next(struct core *core, struct session *session)
+{
+    struct outbox *box = session->outbox;
+    const struct outbox_entry *entry = outbox_at(box, box->next);
+    const struct conn *conn = session->conn;
+
+    if (entry->state == OUTBOX_DONE) {
+        outbox_pass(box);
+        return true;
+    }
+    if (waits_for_record(core, entry)) {
+        stall(core, session);
+        return false;
+    }
+    if (entry->state == OUTBOX_RECEIVED) {
+        release_next(core, session);
+        return true;
+    }
+    if (conn->congested)
+        return false;
+    if (entry->qos == 0)
+        return send_zero(core, session);
+    if (box->inflight >= conn->window) /* [MQTT-3.3.4-9] */
+        return false;
+    if (box->next - box->head >= OUTBOX_IDS) /* every identifier is in use [MQTT-2.2.1-4] */
+        return false;
+    return send_next(core, session);
+}
+
 void deliver_more(struct core *core, struct session *session)
 {
     struct outbox *box = session->outbox;
-    const struct conn *conn = session->conn;
 
-    if (!box || !conn)
+    if (!box || !session_is_up(session))
         return;
-    while (box->next < box->tail) {
-        uint8_t state = outbox_at(box, box->next)->state;
-        if (state == OUTBOX_DONE) {
-            outbox_pass(box);
-        } else if (state == OUTBOX_RECEIVED) {
-            release_next(core, session);
-        } else if (conn->congested) {
-            return;
-        } else if (outbox_at(box, box->next)->qos == 0) {
-            if (!send_zero(core, session))
-                return;
-        } else if (box->inflight >= conn->window) {
-            return; /* [MQTT-3.3.4-9] */
-        } else if (box->next - box->head >= OUTBOX_IDS) {
-            return; /* every identifier is in use [MQTT-2.2.1-4] */
-        } else if (!send_next(core, session)) {
-            return;
-        }
-    }
+    while (box->next < box->tail && go_next(core, session))
+        ;
+    paging_ask(core, session);
 }
 
 /* May one more message wait for the session? There is always room for one, whatever its
@@ -273,13 +304,13 @@ static bool has_room(const struct core *core, const struct outbox *box,
 /* Would a message go out at once? */
 static inline bool flows(const struct conn *conn, const struct outbox *box)
 {
-    return !conn->congested && box->next == box->tail && box->inflight < conn->window;
+    return !conn->congested && box->next == box->end && box->inflight < conn->window;
 }
 
 enum readiness deliver_readiness(const struct core *core, const struct session *session,
                                  const struct message *message, const struct copy *copy)
 {
-    const struct conn *conn = session->conn;
+    const struct conn *conn = session_is_up(session) ? session->conn : NULL;
     const struct outbox *box = session->outbox;
     bool room = copy->qos > 0 && (!box || has_room(core, box, message));
 
@@ -294,10 +325,38 @@ enum readiness deliver_readiness(const struct core *core, const struct session *
     return room ? READY_SOON : READY_NEVER;
 }
 
+/* The message waits in the store alone; false when it can't. */
+static bool put_away(struct core *core, struct session *session, struct message *message,
+                     const struct copy *copy)
+{
+    struct outbox *box = session->outbox;
+
+    if (record_queued(core, session, box->end, message, copy) == 0)
+        return false;
+    outbox_push_paged(box, message);
+    core->paged_bytes += message_size(message);
+    return true;
+}
+
+/* The message waits in memory, and has a record if the session is kept; false when it can't. */
+static bool put_in(struct core *core, struct session *session, struct message *message,
+                   const struct copy *copy)
+{
+    struct outbox *box = session->outbox;
+
+    if (outbox_push(box, message, copy, core->out->sub_ids.at + copy->sub_ids_at)) {
+        core_failed(core);
+        return false;
+    }
+    outbox_at(box, box->tail - 1)->token =
+        record_queued(core, session, box->tail - 1, message, copy);
+    return true;
+}
+
 static void enqueue(struct core *core, struct session *session, struct message *message,
                     const struct copy *copy)
 {
-    const struct conn *conn = session->conn;
+    const struct conn *conn = session_is_up(session) ? session->conn : NULL;
     struct outbox *box = session->outbox;
 
     if (!box && !(box = session->outbox = calloc(1, sizeof *box))) {
@@ -305,30 +364,21 @@ static void enqueue(struct core *core, struct session *session, struct message *
         session_dropped(core, session);
         return;
     }
-    if (!(conn && flows(conn, box)) && !has_room(core, box, message)) {
+    bool goes = conn && flows(conn, box);
+    if (!goes && !has_room(core, box, message)) {
         session_dropped(core, session);
         return;
     }
-    if (outbox_push(box, message, copy, core->out->sub_ids.at + copy->sub_ids_at)) {
-        core_failed(core);
+    bool put = !goes && paging_is_due(core, session) ? put_away(core, session, message, copy)
+                                                     : put_in(core, session, message, copy);
+    if (!put) {
         session_dropped(core, session);
         return;
     }
     core->stats.queued++;
     core->stats.queued_bytes += message_size(message);
     if (copy->qos == 0)
-        core->routes.at[session->id].flags |= ROUTE_QUEUED;
-    if (session->persistent)
-        core_store(core,
-                   (struct durable_op){
-                       .kind = DURABLE_QUEUE_PUT,
-                       .session = session->number,
-                       .seq = box->tail - 1,
-                       .message = message,
-                       .qos = copy->qos,
-                       .options = copy->retain,
-                       .sub_id = copy->sub_id_count ? core->out->sub_ids.at[copy->sub_ids_at] : 0,
-                   });
+        deliver_note_queued(core, session);
     deliver_more(core, session);
 }
 

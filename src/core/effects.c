@@ -27,14 +27,13 @@ void core_out_clear(struct core_out *out)
     }
     vec_each (&out->forwards, message)
         message_unref(*message);
-    vec_each (&out->stores, op) {
-        message_unref(op->message);
-        free((char *)op->text.ptr);
-    }
+    vec_each (&out->stores, op)
+        durable_op_finish(op);
     vec_clear(&out->sends);
     vec_clear(&out->forwards);
     vec_clear(&out->interests);
     vec_clear(&out->stores);
+    vec_clear(&out->loads);
     vec_clear(&out->facts);
     vec_clear(&out->asks);
     vec_clear(&out->sub_ids);
@@ -52,6 +51,7 @@ void core_out_finish(struct core_out *out)
     vec_finish(&out->forwards);
     vec_finish(&out->interests);
     vec_finish(&out->stores);
+    vec_finish(&out->loads);
     vec_finish(&out->facts);
     vec_finish(&out->asks);
     vec_finish(&out->sub_ids);
@@ -102,6 +102,15 @@ void effects_packet(struct core_out *out, conn_id conn, enum mqtt_version versio
     size_t at = out->bytes.len;
 
     mqtt_encode(&out->bytes, version, packet);
+    out->packets++;
+    send_bytes(out, conn, at);
+}
+
+void effects_encoded(struct core_out *out, conn_id conn, const uint8_t *bytes, size_t len)
+{
+    size_t at = out->bytes.len;
+
+    buf_append(&out->bytes, bytes, len);
     out->packets++;
     send_bytes(out, conn, at);
 }
@@ -187,23 +196,21 @@ void effects_ask(struct core_out *out, struct core_ask ask, const struct core_as
 bool effects_store(struct core_out *out, const struct durable_op *op)
 {
     struct durable_op *slot = vec_push(&out->stores);
-    char *text = NULL;
 
-    if (slot && op->text.len) {
-        text = malloc(op->text.len);
-        if (!text)
-            out->stores.len--;
-    }
-    if (!slot || (op->text.len && !text)) {
+    if (!slot) {
         out->failed = true;
         return false;
     }
     *slot = *op;
-    if (text)
-        slot->text.ptr = memcpy(text, op->text.ptr, op->text.len);
-    else
-        slot->text = (struct str){ NULL, 0 };
-    if (op->message)
-        message_ref(op->message);
     return true;
+}
+
+void effects_load(struct core_out *out, struct core_load load)
+{
+    struct core_load *slot = vec_push(&out->loads);
+
+    if (slot)
+        *slot = load;
+    else
+        out->failed = true;
 }

@@ -23,6 +23,9 @@ void effects_order(struct core_out *out, conn_id conn, enum core_send_kind kind)
 void effects_packet(struct core_out *out, conn_id conn, enum mqtt_version version,
                     const struct mqtt_packet *packet);
 
+/* A packet that was encoded before. */
+void effects_encoded(struct core_out *out, conn_id conn, const uint8_t *bytes, size_t len);
+
 /* One of the four acknowledgements, without properties. */
 void effects_ack(struct core_out *out, conn_id conn, enum mqtt_version version,
                  const struct mqtt_puback *ack, enum mqtt_kind kind);
@@ -44,6 +47,9 @@ struct core_ask_texts {
 /* Ask something; the texts are copied. */
 void effects_ask(struct core_out *out, struct core_ask ask, const struct core_ask_texts *texts);
 
-/* Ask the store for something. The text is copied, of the message a reference is taken.
- * False when out of memory: nothing is asked. */
+/* Ask the store for something; what the operation owns goes along. False when out of memory:
+ * nothing is asked, and the caller still has it. */
 bool effects_store(struct core_out *out, const struct durable_op *op);
+
+/* Ask the store to read. */
+void effects_load(struct core_out *out, struct core_load load);

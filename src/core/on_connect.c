@@ -94,8 +94,10 @@ static struct session *take_over(struct core *core, const struct mqtt_connect *c
         session_end(core, session);
         session = NULL;
     }
-    if (session)
-        will_discard(core, session); /* the client is back in time [MQTT-3.1.3-9] */
+    if (session && session->will && session->will->due_ms <= core->now_ms)
+        will_publish(core, session); /* its time came while nobody looked: we were down */
+    else if (session)
+        will_discard(session); /* the client is back in time [MQTT-3.1.3-9] */
     return session;
 }
 
@@ -138,9 +140,10 @@ static void response_information(const struct core *core, const struct session *
         buf_clear(out);
 }
 
-/* False: the client takes no packet as long as the answer. */
+/* CONNACK, once what the store was asked for since before is durable. False: the client takes
+ * no packet as long as it. */
 static bool answer(struct core *core, struct conn *conn, const struct mqtt_connect *connect,
-                   bool session_present, struct str auth_data)
+                   bool session_present, struct str auth_data, uint64_t before)
 {
     struct mqtt_packet packet = { .kind = MQTT_CONNACK,
                                   .connack.session_present = session_present };
@@ -188,7 +191,7 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
         props->response_information = buf_str(&response);
         props_mark(props, PROP_RESPONSE_INFORMATION);
     }
-    bool fits = conn_answer(core, conn, &packet);
+    bool fits = answer_after(core, conn, &packet, before);
     buf_finish(&response);
     return fits;
 }
@@ -213,6 +216,7 @@ void connect_accept(struct core *core, struct conn *conn, const struct mqtt_conn
 {
     struct str id = connect->client_id;
     char assigned[ASSIGNED_ID_SIZE];
+    uint64_t before = core->urgent;
 
     if (id.len == 0)
         id = assign_id(core, assigned);
@@ -234,15 +238,26 @@ void connect_accept(struct core *core, struct conn *conn, const struct mqtt_conn
         return;
     }
     session->will = will;
-    conn->state = CONN_UP;
+    conn->state = CONN_STORING;
     session_attach(core, session, conn, session_expiry_s(core, connect));
-    conn_watch(core, conn);
     /* [MQTT-3.2.0-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
-    if (!answer(core, conn, connect, present, auth_data)) {
+    if (!answer(core, conn, connect, present, auth_data, before)) {
         conn_close_quietly(core, conn, REASON_PACKET_TOO_LARGE, false);
         return;
     }
+    if (conn->acks_waiting == 0)
+        connect_finish(core, conn);
+    else if (!conn->auth) /* who was asked is not read as it is */
+        effects_order(core->out, conn->id, CORE_SEND_PAUSE);
+}
+
+void connect_finish(struct core *core, struct conn *conn)
+{
+    struct session *session = conn->session;
+
+    conn->state = CONN_UP;
+    conn_watch(core, conn);
     effects_fact(core->out, (struct core_fact){ .kind = CORE_FACT_CONNECTED, .conn = conn->id },
-                 id);
-    deliver_more(core, session); /* [MQTT-4.4.0-1] */
+                 session_client_id(session));
+    session_go_live(core, session);
 }

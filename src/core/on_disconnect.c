@@ -14,10 +14,7 @@ static bool change_expiry(struct core *core, struct conn *conn, const struct pro
         return false;
     }
     session->expiry_s = wanted < most ? wanted : most;
-    /* At zero the session ends now, and its records with it. */
-    if (session->expiry_s > 0)
-        session_store(core, session);
-    return true;
+    return true; /* the record follows when the session is detached */
 }
 
 void on_disconnect(struct core *core, struct conn *conn, const struct mqtt_disconnect *packet)

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "core/alias.h"
 #include "core/broker.h"
+#include "core/records.h"
 #include "core/reserved.h"
 
 #include <stdlib.h>
@@ -97,6 +98,8 @@ static uint8_t judge(const struct core *core, const struct conn *conn,
     if (message->retain && message->qos > 0 && conn->version == MQTT_5 &&
         !retaining_has_room(core, message))
         return REASON_QUOTA_EXCEEDED;
+    if (conn->version == MQTT_5 && store_is_short(core, conn, message))
+        return REASON_QUOTA_EXCEEDED;
     return REASON_SUCCESS;
 }
 
@@ -106,10 +109,8 @@ static int note_incoming(struct core *core, struct session *session, uint16_t pa
     if (!session->incoming && !(session->incoming = calloc(1, sizeof *session->incoming)))
         return ERR_NOMEM;
     int err = packet_set_add(session->incoming, packet_id);
-    if (!err && session->persistent)
-        core_store(core, (struct durable_op){ .kind = DURABLE_INCOMING_PUT,
-                                              .session = session->number,
-                                              .packet_id = packet_id });
+    if (!err)
+        record_incoming(core, session, packet_id);
     return err;
 }
 
@@ -142,7 +143,7 @@ static bool publish_whole(struct core *core, struct message *message, bool *ret_
 static void publish_acked(struct core *core, struct conn *conn, const struct mqtt_publish *publish,
                           struct message *message)
 {
-    uint64_t before = core->token;
+    uint64_t before = core->urgent;
     struct mqtt_puback ack = { .packet_id = publish->packet_id,
                                .reason = judge(core, conn, publish, message) };
     enum mqtt_kind kind = message->qos == 2 ? MQTT_PUBREC : MQTT_PUBACK;
@@ -150,6 +151,11 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
 
     if (refused)
         core->stats.messages_dropped++;
+    /* Who can be told nothing waits for its answer, and is not read meanwhile. */
+    if (conn->version != MQTT_5 && !conn->waits_for_store && store_is_short(core, conn, message)) {
+        conn->waits_for_store = true;
+        effects_order(core->out, conn->id, CORE_SEND_PAUSE);
+    }
     if (conn->version != MQTT_5)
         ack.reason = REASON_SUCCESS;
     bool wanted = true;

@@ -5,6 +5,9 @@
 #include "core/reserved.h"
 #include "topic/topic.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* May the session have this subscription? REASON_SUCCESS, or why not. */
 static uint8_t judge(const struct core *core, const struct session *session, struct str text,
                      const struct mqtt_sub_options *options)
@@ -61,23 +64,70 @@ static uint32_t subscription_identifier(const struct conn *conn, const struct pr
     return has ? props->subscription_identifier : 0;
 }
 
-/* The retained messages of the entries whose reason says that they were granted. */
-static void send_retained(struct core *core, struct conn *conn,
-                          const struct mqtt_subscribe *subscribe, const struct buf *marks)
+/* A SUBSCRIBE whose retained messages are still to be sent. */
+struct granted {
+    uint32_t sub_id;
+    uint32_t count;    /* of entries */
+    uint32_t list_len; /* the list as it came, behind the marks */
+    uint8_t data[];    /* a mark for each entry: it brings what is retained */
+};
+
+static void send_retained(struct core *core, struct conn *conn, const struct granted *granted,
+                          struct str list, const uint8_t *marks)
 {
-    struct sub_entry entry = { .sub_id = subscription_identifier(conn, &subscribe->props) };
+    struct sub_entry entry = { .sub_id = granted->sub_id };
     struct mqtt_sub_options options;
-    struct str list = subscribe->list, filter;
+    struct str filter;
     uint64_t allowance = retaining_allowance(core);
 
-    for (size_t i = 0; i < marks->len; i++) {
+    for (size_t i = 0; i < granted->count; i++) {
         if (!mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options))
             return;
         entry.qos = options.qos;
         entry.no_local = options.no_local || conn->bridge;
-        if (marks->data[i])
+        if (marks[i])
             retaining_send(core, conn->session, filter, &entry, &allowance);
     }
+}
+
+void subscribe_finish(struct core *core, struct conn *conn, const struct granted *granted)
+{
+    struct str list = { (const char *)granted->data + granted->count, granted->list_len };
+
+    send_retained(core, conn, granted, list, granted->data);
+}
+
+/* Keep what is needed to go on when the SUBACK, the last of the answers that wait, is out. */
+static void keep_granted(struct core *core, const struct granted *granted, struct str list,
+                         const struct buf *marks)
+{
+    struct granted *kept = malloc(sizeof *kept + marks->len + list.len);
+
+    if (!kept) {
+        core_failed(core);
+        return;
+    }
+    *kept = *granted;
+    memcpy(kept->data, marks->data, marks->len);
+    memcpy(kept->data + marks->len, list.ptr, list.len);
+    ack_queue_last(&core->acks)->granted = kept;
+}
+
+/* SUBACK, and what is retained behind it. */
+static void grant(struct core *core, struct conn *conn, const struct mqtt_subscribe *subscribe,
+                  const struct mqtt_packet *packet, const struct buf *marks, uint64_t before)
+{
+    struct granted granted = { .sub_id = subscription_identifier(conn, &subscribe->props),
+                               .count = (uint32_t)marks->len,
+                               .list_len = (uint32_t)subscribe->list.len };
+    bool waits = answer_waits(core, conn, before);
+
+    if (!answer_after(core, conn, packet, before))
+        conn_close(core, conn, REASON_PACKET_TOO_LARGE);
+    else if (waits)
+        keep_granted(core, &granted, subscribe->list, marks);
+    else
+        send_retained(core, conn, &granted, subscribe->list, marks->data);
 }
 
 void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscribe *subscribe)
@@ -88,6 +138,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
     struct mqtt_sub_options options;
     struct str list = subscribe->list, filter;
     uint8_t refused = REASON_SUCCESS;
+    uint64_t before = core->urgent;
     bool send;
 
     while (mqtt_subscribe_next(&list, (enum mqtt_version)conn->version, &filter, &options)) {
@@ -111,10 +162,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
     packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
     if (conn->problem_info)                    /* [MQTT-3.1.2-29] */
         conn_explain(conn, refused, &packet.suback.props);
-    if (conn_answer(core, conn, &packet))
-        send_retained(core, conn, subscribe, &marks);
-    else
-        conn_close(core, conn, REASON_PACKET_TOO_LARGE);
+    grant(core, conn, subscribe, &packet, &marks, before);
 out:
     buf_finish(&reasons);
     buf_finish(&marks);
@@ -127,6 +175,7 @@ void on_unsubscribe(struct core *core, struct conn *conn,
                                   .suback.packet_id = unsubscribe->packet_id };
     struct buf reasons = { 0 };
     struct str list = unsubscribe->list, filter;
+    uint64_t before = core->urgent;
 
     while (mqtt_unsubscribe_next(&list, &filter)) {
         bool existed = subscription_remove(core, conn->session, filter);
@@ -137,7 +186,7 @@ void on_unsubscribe(struct core *core, struct conn *conn,
         conn_close(core, conn, REASON_SERVER_BUSY);
     } else {
         packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.11.3-1] [MQTT-3.10.4-6] */
-        if (!conn_answer(core, conn, &packet))
+        if (!answer_after(core, conn, &packet, before))
             conn_close(core, conn, REASON_PACKET_TOO_LARGE);
     }
     buf_finish(&reasons);

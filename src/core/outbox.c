@@ -66,11 +66,70 @@ int outbox_push(struct outbox *box, struct message *message, const struct copy *
         memcpy(entry.sub_ids, sub_ids, copy->sub_id_count * sizeof *sub_ids);
     }
     entry.message = message_ref(message);
+    assert(box->end == box->tail);
     *outbox_at(box, box->tail++) = entry;
+    box->end = box->tail;
     box->waiting_bytes += message_size(message);
     box->shared += entry.share != 0;
     box->zeros += entry.qos == 0;
     return ERR_OK;
+}
+
+/* What is done at the head leaves. */
+static void move_head(struct outbox *box)
+{
+    while (box->head < box->fresh && outbox_at(box, box->head)->state == OUTBOX_DONE)
+        box->head++;
+    if (box->next < box->head)
+        box->next = box->head;
+}
+
+uint64_t outbox_push_paged(struct outbox *box, const struct message *message)
+{
+    box->paged++;
+    box->paged_bytes += message_size(message);
+    box->waiting_bytes += message_size(message);
+    return box->end++;
+}
+
+int outbox_bring_back(struct outbox *box, const struct outbox_entry *entry)
+{
+    bool sent = box->tail < box->sent_until;
+    size_t size = entry->message ? message_size(entry->message) : 0;
+
+    assert(box->tail < box->end);
+    if (box->tail - box->head == box->cap) {
+        int err = grow(box);
+        if (err)
+            return err;
+    }
+    *outbox_at(box, box->tail++) = *entry;
+    if (entry->state != OUTBOX_DONE) {
+        box->paged -= box->paged > 0;
+        box->paged_bytes -= size < box->paged_bytes ? size : box->paged_bytes;
+        box->zeros += entry->qos == 0;
+    }
+    if (sent) { /* nothing that was never sent is below */
+        assert(box->fresh == box->tail - 1);
+        box->fresh = box->tail;
+        box->waiting_bytes -= size < box->waiting_bytes ? size : box->waiting_bytes;
+        move_head(box);
+    } else if (entry->state == OUTBOX_DONE) {
+        box->holes++;
+    }
+    return ERR_OK;
+}
+
+void outbox_lose_paged(struct outbox *box)
+{
+    box->waiting_bytes -=
+        box->paged_bytes < box->waiting_bytes ? box->paged_bytes : box->waiting_bytes;
+    box->paged = 0;
+    box->paged_bytes = 0;
+    if (box->head == box->tail)
+        box->head = box->next = box->fresh = box->tail = box->end;
+    else
+        box->end = box->tail;
 }
 
 bool outbox_find(const struct outbox *box, uint16_t packet_id, uint64_t *ret_seq)
@@ -93,15 +152,6 @@ static void close_entry(struct outbox *box, struct outbox_entry *entry)
     box->zeros -= entry->qos == 0;
     box->shared -= entry->share != 0;
     entry->share = 0;
-}
-
-/* What is done at the head leaves. */
-static void move_head(struct outbox *box)
-{
-    while (box->head < box->fresh && outbox_at(box, box->head)->state == OUTBOX_DONE)
-        box->head++;
-    if (box->next < box->head)
-        box->next = box->head;
 }
 
 void outbox_done(struct outbox *box, uint64_t seq)

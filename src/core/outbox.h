@@ -5,9 +5,9 @@
  * message without a search and retransmission keeps the original order. [MQTT-4.4.0-1]
  * [MQTT-4.6.0-1]
  *
- *     head            next            fresh           tail
- *      | sent on this  | sent on an    | never sent    |
- *      | connection    | earlier one   |               |
+ *     head            next            fresh           tail               end
+ *      | sent on this  | sent on an    | never sent    | in the store only |
+ *      | connection    | earlier one   |               | (paging.c)        |
  */
 #pragma once
 
@@ -37,14 +37,22 @@ struct outbox_entry {
     uint8_t qos : 2;
     uint8_t retain : 1;
     uint32_t share; /* came by the share of this number plus one; 0: by no share */
+    uint64_t token; /* of the record that must be durable before it goes out; 0: none */
 };
 
 struct outbox {
     struct outbox_entry *ring;
     uint32_t cap;      /* 0 or a power of two */
     uint32_t inflight; /* sent on this connection and not done */
-    uint64_t head, next, fresh, tail;
-    uint64_t waiting_bytes; /* of messages from fresh on */
+    uint64_t head, next, fresh, tail, end;
+    uint64_t waiting_bytes; /* of messages from fresh on, those in the store included */
+    uint64_t paged;         /* messages in the store only */
+    uint64_t paged_bytes;   /* of those, as far as it is known */
+    uint64_t sent_until;    /* restored: what comes from the store below this was or may have
+                               been sent before */
+    uint64_t asked_end;     /* the store was asked for [tail, asked_end) */
+    bool loading;           /* ... and has not answered */
+    bool stalled;           /* among core.stalled */
     uint32_t holes;         /* from fresh on: messages that were withdrawn */
     uint32_t zeros;         /* messages of QoS 0 that wait */
     uint32_t shared;        /* messages that came by a share and are not done */
@@ -82,8 +90,18 @@ static inline uint16_t outbox_packet_id(uint64_t seq)
 /* Messages that were never sent. */
 static inline uint64_t outbox_waiting(const struct outbox *box)
 {
-    return box->tail - box->fresh - box->holes;
+    return box->tail - box->fresh - box->holes + box->paged;
 }
+
+/* A message goes to the end, into the store alone; its place. */
+uint64_t outbox_push_paged(struct outbox *box, const struct message *message);
+
+/* The place at tail comes back from the store, as entry says, whose message reference and
+ * identifiers go over to the outbox. ERR_OK or ERR_NOMEM (nothing changed). */
+int outbox_bring_back(struct outbox *box, const struct outbox_entry *entry);
+
+/* Nothing of [tail, end) is to be had: forget it. */
+void outbox_lose_paged(struct outbox *box);
 
 /* The place of a message that was sent with this identifier and is not done; false when
  * there is none. */

@@ -3,6 +3,7 @@
  * records, and who gets them. [MQTT5 3.3.1.3] */
 #include "base/err.h"
 #include "core/broker.h"
+#include "core/records.h"
 
 bool retaining_has_room(const struct core *core, const struct message *message)
 {
@@ -10,16 +11,18 @@ bool retaining_has_room(const struct core *core, const struct message *message)
 
     if (message->payload_len == 0)
         return true;
+    if (core->store_full)
+        return false;
     const struct message *old = retained_find(retained, message_topic(message));
     uint64_t bytes = retained->bytes + message_size(message) - (old ? message_size(old) : 0);
     return retained->count + (old ? 0 : 1) <= core->config.retained_max &&
            bytes <= core->config.retained_bytes_max;
 }
 
-static void forget(struct core *core, struct str topic)
+static void forget(struct core *core, struct str topic, bool lazy)
 {
     /* The record goes first: the topic may be the retained message's own text. */
-    core_store(core, (struct durable_op){ .kind = DURABLE_RETAIN_DEL, .text = topic });
+    record_forgotten(core, topic, lazy);
     retained_remove(&core->retained, topic);
 }
 
@@ -29,7 +32,7 @@ void retaining_apply(struct core *core, struct message *message)
 
     if (message->payload_len == 0) { /* [MQTT-3.3.1-6] [MQTT-3.3.1-7] */
         if (retained_find(&core->retained, topic))
-            forget(core, topic);
+            forget(core, topic, message->qos == 0 || message->remote);
         return;
     }
     if (!retaining_has_room(core, message)) {
@@ -40,7 +43,7 @@ void retaining_apply(struct core *core, struct message *message)
         core_failed(core);
         return;
     }
-    core_store(core, (struct durable_op){ .kind = DURABLE_RETAIN_PUT, .message = message });
+    record_retained(core, message);
 }
 
 uint64_t retaining_allowance(const struct core *core)
@@ -90,5 +93,5 @@ void retaining_expire(struct core *core)
     struct message *message;
 
     while ((message = retained_expired(&core->retained, core->now_ms)))
-        forget(core, message_topic(message));
+        forget(core, message_topic(message), true);
 }

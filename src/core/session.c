@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "core/broker.h"
+#include "core/records.h"
 #include "core/will.h"
 
 #include <assert.h>
@@ -71,47 +72,56 @@ struct session *session_new(struct core *core, struct str client_id)
     return session;
 }
 
-void session_store(struct core *core, const struct session *session)
+bool session_is_up(const struct session *session)
 {
-    if (session->persistent)
-        core_store(core,
-                   (struct durable_op){ .kind = DURABLE_SESSION_PUT,
-                                        .session = session->number,
-                                        .text = session_client_id(session),
-                                        .expiry_s = session->expiry_s,
-                                        .message = session->will ? session->will->message : NULL });
+    return session->conn && session->conn->state == CONN_UP;
+}
+
+/* The session will end with its connection: what the store has of it may go, but for a queue
+ * that is nowhere else. */
+static void weaken(struct core *core, struct session *session)
+{
+    const struct outbox *box = session->outbox;
+
+    subscription_weaken_all(core, session);
+    if (box && box->end > box->tail)
+        return;
+    record_session_end(core, session);
+    session->persistent = false;
 }
 
 void session_attach(struct core *core, struct session *session, struct conn *conn,
                     uint32_t expiry_s)
 {
-    struct route *route = &core->routes.at[session->id];
-
     assert(!session->conn);
     wheel_cancel(&core->session_wheel, &session->timer);
     session->expires_ms = UINT64_MAX;
     session->conn = conn;
     conn->session = session;
-    route->conn = conn->id;
-    route->flags = ROUTE_UP | (conn->packet_max == UINT32_MAX ? 0 : ROUTE_LIMITED) |
-                   (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0) |
-                   (session->outbox && session->outbox->zeros ? ROUTE_QUEUED : 0);
     session->expiry_s = expiry_s;
     core->stats.clients++;
     if (core->stats.clients > core->stats.clients_max)
         core->stats.clients_max = core->stats.clients;
-    if (session->persistent && expiry_s == 0) {
-        core_store(core,
-                   (struct durable_op){ .kind = DURABLE_SESSION_DEL, .session = session->number });
-        session->persistent = false;
-        subscription_weaken_all(core, session);
-    }
-    session->persistent = expiry_s > 0;
-    session_store(core, session);
+    if (session->persistent && expiry_s == 0)
+        weaken(core, session);
+    else
+        session->persistent = expiry_s > 0;
+    record_session(core, session);
 }
 
-/* While the client is away: the next thing that happens to the session. */
-static void set_timer(struct core *core, struct session *session)
+void session_go_live(struct core *core, struct session *session)
+{
+    const struct conn *conn = session->conn;
+    struct route *route = &core->routes.at[session->id];
+
+    route->conn = conn->id;
+    route->flags = ROUTE_UP | (conn->packet_max == UINT32_MAX ? 0 : ROUTE_LIMITED) |
+                   (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0);
+    deliver_note_queued(core, session);
+    deliver_more(core, session); /* [MQTT-4.4.0-1] */
+}
+
+void session_wait(struct core *core, struct session *session)
 {
     uint64_t due_ms = session->expires_ms;
 
@@ -134,7 +144,7 @@ void session_detach(struct core *core, struct session *session, enum session_wil
     route->conn = 0;
     route->flags = 0;
     if (will == SESSION_WILL_DISCARD)
-        will_discard(core, session);
+        will_discard(session);
     if (session->expiry_s == 0) {
         session_end(core, session);
         return;
@@ -146,7 +156,8 @@ void session_detach(struct core *core, struct session *session, enum session_wil
         session->will->due_ms = core->now_ms + session->will->delay_s * (uint64_t)1000;
     if (session->expiry_s != SESSION_EXPIRY_NEVER)
         session->expires_ms = core->now_ms + session->expiry_s * (uint64_t)1000;
-    set_timer(core, session);
+    session_wait(core, session);
+    record_session(core, session);
 }
 
 void session_on_timer(struct core *core, struct session *session)
@@ -158,9 +169,11 @@ void session_on_timer(struct core *core, struct session *session)
         session_end(core, session);
         return;
     }
-    if (session->will && core->now_ms >= session->will->due_ms)
+    if (session->will && core->now_ms >= session->will->due_ms) {
         will_publish(core, session);
-    set_timer(core, session);
+        record_session(core, session);
+    }
+    session_wait(core, session);
 }
 
 static void say_dropped(struct core *core, struct session *session)
@@ -197,9 +210,8 @@ void session_end(struct core *core, struct session *session)
     subscription_remove_all(core, session);
     if (session->dropped)
         say_dropped(core, session);
-    if (session->persistent)
-        core_store(core,
-                   (struct durable_op){ .kind = DURABLE_SESSION_DEL, .session = session->number });
+    record_session_end(core, session);
+    paging_forget(core, session);
     if (session->outbox) {
         core->stats.queued -= outbox_waiting(session->outbox);
         core->stats.queued_bytes -= session->outbox->waiting_bytes;

@@ -33,6 +33,7 @@ struct session {
     uint32_t dropped;        /* messages since the last fact that said so */
     uint32_t dropped_said_s; /* when that was */
     bool persistent;         /* outlives its connection, and the broker */
+    bool recorded;           /* the store knows it */
     uint16_t client_id_len;
     char client_id[];
 };
@@ -49,8 +50,8 @@ struct session *session_find(const struct core *core, struct str client_id);
 /* Make a session, away, for a client id that has none. NULL when out of memory. */
 struct session *session_new(struct core *core, struct str client_id);
 
-/* Give a session that is away to a connection, with how long it may outlive it.
- * persistent goes to the store. */
+/* Give a session that is away to a connection, with how long it may outlive it. Nothing goes
+ * to the client before session_go_live. */
 void session_attach(struct core *core, struct session *session, struct conn *conn,
                     uint32_t expiry_s);
 
@@ -67,8 +68,14 @@ void session_end(struct core *core, struct session *session);
 /* The session's timer: its will, or its end. */
 void session_on_timer(struct core *core, struct session *session);
 
-/* Tell the store of the session as it is now, if it is persistent. */
-void session_store(struct core *core, const struct session *session);
+/* Let what its client sent and waits for flow: CONNACK is on its way. */
+void session_go_live(struct core *core, struct session *session);
+
+/* The session is away: wait for its will or its end. */
+void session_wait(struct core *core, struct session *session);
+
+/* Is the client there, and told so? */
+bool session_is_up(const struct session *session);
 
 /* Free the session and all it holds, and tell nobody. */
 void session_free(struct session *session);

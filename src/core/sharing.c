@@ -6,6 +6,7 @@
  * connected; QoS 2 that was sent stays its own. [MQTT5 4.8.2] */
 #include "base/err.h"
 #include "core/broker.h"
+#include "core/records.h"
 
 /* ---- members ---- */
 
@@ -171,10 +172,8 @@ static void withdraw(struct core *core, struct session *session, uint64_t seq)
         core->stats.queued--;
         core->stats.queued_bytes -= message_size(entry->message);
     }
+    record_done(core, session, seq, entry->token);
     outbox_withdraw(box, seq);
-    if (session->persistent)
-        core_store(core, (struct durable_op){
-                             .kind = DURABLE_QUEUE_DEL, .session = session->number, .seq = seq });
 }
 
 void sharing_hand_over(struct core *core, struct session *session, bool ending)

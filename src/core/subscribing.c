@@ -2,6 +2,7 @@
 /* Subscriptions as index, session, store and mesh must know them together. */
 #include "base/err.h"
 #include "core/broker.h"
+#include "core/records.h"
 #include "topic/topic.h"
 
 /* Tell $SYS and the mesh if what clients here want of a filter is not what it was. Filters that
@@ -21,12 +22,6 @@ static void announce(struct core *core, struct str filter, struct sub_interest b
                      (struct core_interest){ .wanted = after.count > 0,
                                              .persistent = after.count > 0 && after.persistent,
                                              .qos = after.count > 0 ? after.qos : 0 });
-}
-
-static uint8_t wire_options(const struct sub_entry *entry)
-{
-    return (uint8_t)(entry->qos | entry->no_local << 2 | entry->retain_as_published << 3 |
-                     entry->retain_handling << 4);
 }
 
 /* The filter's text, kept while the index changes. */
@@ -84,13 +79,7 @@ int subscription_put(struct core *core, struct session *session, struct str text
         return err;
     if (!share.group.len && !*ret_existed)
         session->filters[session->filter_count++] = id;
-    if (session->persistent)
-        core_store(core, (struct durable_op){ .kind = DURABLE_SUB_PUT,
-                                              .session = session->number,
-                                              .text = text,
-                                              .options = wire_options(&entry),
-                                              .qos = entry.qos,
-                                              .sub_id = entry.sub_id });
+    record_sub(core, session, text, &entry);
     return ERR_OK;
 }
 
@@ -119,9 +108,7 @@ bool subscription_remove(struct core *core, struct session *session, struct str 
             return false;
         session_filter_remove(session, id);
     }
-    if (session->persistent)
-        core_store(core, (struct durable_op){
-                             .kind = DURABLE_SUB_DEL, .session = session->number, .text = text });
+    record_unsub(core, session, text);
     return true;
 }
 

@@ -69,14 +69,10 @@ void will_publish(struct core *core, struct session *session)
                  session_client_id(session));
     publish_here(core, message);
     will_free(will);
-    session_store(core, session);
 }
 
-void will_discard(struct core *core, struct session *session)
+void will_discard(struct session *session)
 {
-    if (!session->will)
-        return;
     will_free(session->will);
     session->will = NULL;
-    session_store(core, session);
 }

@@ -22,8 +22,10 @@ struct will *will_new(const struct mqtt_will *packet, uint64_t publisher);
 /* Free it. Accepts NULL. */
 void will_free(struct will *will);
 
-/* Publish the session's will, if it has one, and forget it. [MQTT-3.1.2-8] */
+/* Publish the session's will, if it has one, and forget it; the caller has the session
+ * recorded. [MQTT-3.1.2-8] */
 void will_publish(struct core *core, struct session *session);
 
-/* Forget the session's will, if it has one. [MQTT-3.1.2-10] */
-void will_discard(struct core *core, struct session *session);
+/* Forget the session's will, if it has one; the caller has the session recorded.
+ * [MQTT-3.1.2-10] */
+void will_discard(struct session *session);

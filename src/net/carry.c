@@ -253,8 +253,12 @@ static void accepted(struct net *net, conn_id conn)
 void carry_out(struct net *net)
 {
     net->image.message = NULL;
-    if (net->out.core.stores.len)
+    if (net->out.core.stores.len) {
         net->config.store(net->config.context, net->out.core.stores.at, net->out.core.stores.len);
+        vec_clear(&net->out.core.stores); /* they are the store's now */
+    }
+    if (net->out.core.loads.len)
+        net->config.load(net->config.context, net->out.core.loads.at, net->out.core.loads.len);
     for (size_t i = 0; i < net->out.core.sends.len; i++)
         carry_send(net, i);
     question_pass_all(net);

@@ -51,6 +51,25 @@ void net_durable(struct net *net, uint64_t token)
         net->token = token;
 }
 
+/* A step of the core for an event that came from outside. */
+static void step_core(struct net *net, struct core_event event)
+{
+    turn_time(net);
+    event.now_ms = net->now_ms;
+    node_on_client(net->node, &event, &net->out);
+    net_settle(net);
+}
+
+void net_loaded(struct net *net, const struct core_loaded *loaded)
+{
+    step_core(net, (struct core_event){ .kind = CORE_LOADED, .loaded = loaded });
+}
+
+void net_store_full(struct net *net, bool full)
+{
+    step_core(net, (struct core_event){ .kind = CORE_STORE, .store_full = full });
+}
+
 static void on_async(uv_async_t *async)
 {
     turn_shutdown(async->data);

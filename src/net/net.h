@@ -15,6 +15,8 @@
 
 struct net;
 struct node;
+struct core_load;
+struct core_loaded;
 struct core_answer;
 struct core_ask;
 struct durable_op;
@@ -61,6 +63,7 @@ struct listener_config {
     const struct tls_config *tls; /* NULL: none */
     const char *const *origins;   /* that WebSockets may come from; none: any */
     size_t origin_count;
+    bool relaxed;                  /* clients' answers come before what they promise is durable */
     bool proxy_protocol;           /* a proxy stands before it, and says where clients are */
     uint32_t connections_max;      /* 0: no limit but that of open files */
     uint32_t connect_rate_max;     /* accepted a second; more wait in the kernel; 0: no limit */
@@ -129,9 +132,13 @@ struct net_config {
     size_t seed_count;
     const char *link_ca_file; /* trusted when dialling wss://; NULL: the system's */
 
-    /* What must survive, in order: everything is borrowed for the call. The answer is
-     * net_durable, from inside the call or later. */
+    /* What must survive, in order, with all that it owns. The answer is net_durable, from
+     * inside the call or later. */
     void (*store)(void *context, const struct durable_op *ops, size_t count);
+    /* Parts of queues to be read; the answer is net_loaded, later. */
+    void (*load)(void *context, const struct core_load *loads, size_t count);
+    /* What this turn had to hand over is with store. May be NULL. */
+    void (*turn)(void *context, uint64_t now_ms);
     /* A question of the core's; its texts are runs of bytes, borrowed for the call. The
      * answer is net_answer, from inside the call or later. NULL: everybody who has to be
      * asked about is refused. Not called for users of whom the transport knows who they are. */
@@ -158,6 +165,11 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
  * net's thread only. */
 void net_durable(struct net *net, uint64_t token);
 
+/* A part of a queue was read. On the net's thread, from outside of its callbacks. */
+void net_loaded(struct net *net, const struct core_loaded *loaded);
+
+/* The store has no room, or has some again. On the net's thread, likewise. */
+void net_store_full(struct net *net, bool full);
 /* The answer to a question about a connection: the core hears of it with the next settle;
  * one that came too late is ignored. Copied. On the net's thread only. */
 void net_answer(struct net *net, uint32_t conn, const struct core_answer *answer);

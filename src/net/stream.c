@@ -62,7 +62,9 @@ int stream_open(struct net *net, struct stream *stream, const struct transport *
     net->streams.at[id] = stream;
     net->stats.connections++;
 
-    struct core_event event = { .kind = CORE_OPEN, .now_ms = net->now_ms, .conn = id };
+    struct core_event event = {
+        .kind = CORE_OPEN, .now_ms = net->now_ms, .conn = id, .relaxed = limits->relaxed
+    };
 
     node_on_client(net->node, &event, &net->out);
     return ERR_OK;
@@ -123,8 +125,8 @@ void stream_accepted(struct stream *stream)
     stream->packet_max = own && own < all ? own : all;
 }
 
-/* The core asked something: unless the answer came at once, what follows has to wait for
- * it. True: go on. */
+/* The client may have to wait until others have decided, or a disk has written: unless that
+ * came at once, what follows has to wait for it. True: go on. */
 static bool await_answer(struct stream *stream)
 {
     net_settle(stream->net);
@@ -162,10 +164,8 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
     stream->leaving = packet.kind == MQTT_DISCONNECT;
     event.packet = &packet;
     node_on_client(net->node, &event, &net->out);
-    if (net->out.core.asks.len > 0)
+    if (net->out.core.asks.len > 0 || packet.kind == MQTT_CONNECT)
         return await_answer(stream);
-    if (packet.kind == MQTT_CONNECT)
-        stream_accepted(stream);
     return keep_small(stream);
 }
 

@@ -61,8 +61,9 @@ static bool tell_core(struct net *net)
 
 static bool has_effects(const struct node_out *out)
 {
-    return out->core.sends.len || out->core.stores.len || out->core.facts.len ||
-           out->core.asks.len || out->mesh.actions.len || out->mesh.facts.len;
+    return out->core.sends.len || out->core.stores.len || out->core.loads.len ||
+           out->core.facts.len || out->core.asks.len || out->mesh.actions.len ||
+           out->mesh.facts.len;
 }
 
 void net_settle(struct net *net)
@@ -157,6 +158,8 @@ void turn_end(uv_prepare_t *prepare)
     for (int round = 0; round < ROUNDS_MAX; round++) {
         node_flush(net->node, net->now_ms, net->now_us, &net->out);
         net_settle(net);
+        if (net->config.turn)
+            net->config.turn(net->config.context, net->now_ms);
         net->unfinished = !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers);
         if (!net->unfinished)
             break;

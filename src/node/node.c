@@ -115,6 +115,15 @@ static void pass_forwards(struct node *node, uint64_t now_ms, struct node_out *o
     vec_clear(&out->core.forwards);
 }
 
+int node_restore(struct node *node, const struct durable_op *op, struct node_out *out)
+{
+    int err = core_restore(node->core, op, &out->core);
+
+    if (out->core.interests.len)
+        pass_interests(node, core_now_ms(node->core), out);
+    return err;
+}
+
 /* One step of the core, and what the mesh must know of it. */
 static void step_core(struct node *node, const struct core_event *event, struct node_out *out)
 {

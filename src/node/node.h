@@ -39,6 +39,10 @@ struct node *node_new(const struct node_config *config, uint64_t now_ms);
 /* Free it all. Accepts NULL. */
 void node_free(struct node *node);
 
+/* Take back what a store has kept, before the first event, as core_restore does. The mesh
+ * learns of the interest before it says anything of itself. MESH.md 3.5 */
+int node_restore(struct node *node, const struct durable_op *op, struct node_out *out);
+
 /* Something happened to a client's connection, the store, or time: see core_event. */
 void node_on_client(struct node *node, const struct core_event *event, struct node_out *out);
 

@@ -104,6 +104,7 @@ static void add_rich(struct listeners *listeners, const struct config *config)
         listener->origins = (const char *const *)from->origins.at;
         listener->origin_count = from->origins.len;
         listener->proxy_protocol = from->proxy_protocol;
+        listener->relaxed = from->durability == CONFIG_DURABILITY_MEMORY;
         listener->mode = (unsigned)strtoul(from->mode, NULL, 8);
         if (!from->has_tls)
             continue;

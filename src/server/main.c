@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_OK = 0, EXIT_REFUSED = 2 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
 
 /* Each line of text to standard error, under the program's name. */
 static void complain(struct str text)
@@ -73,9 +73,9 @@ static int serve(const struct options *options, const char *const *env, struct c
     buf_finish(&errors);
     if (!server)
         return EXIT_REFUSED;
-    server_run(server);
+    int err = server_run(server);
     server_free(server);
-    return EXIT_OK;
+    return err ? EXIT_FAILED : EXIT_OK;
 }
 
 static int refuse(const struct options *options, const struct config *config,

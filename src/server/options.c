@@ -35,7 +35,7 @@ static const struct flag flags[] = {
     { "--web", FLAG_KEY, "[ADDR:]PORT|none", "web.listen", NULL, 0,
       "serve HTTP and WebSocket here; may be repeated (127.0.0.1:8080)" },
     { "--data", FLAG_KEY, "DIR", "node.data", NULL, 0, "keep what must survive here" },
-    { "--no-data", FLAG_FIXED, NULL, "node.data", "", 0, "keep nothing (the default)" },
+    { "--no-data", FLAG_FIXED, NULL, "node.data", "none", 0, "keep nothing: no acknowledgement outlives the process" },
     { "--join", FLAG_KEY, "URL", "mesh.join", NULL, 0,
       "keep a link to this peer, ws://HOST:PORT/mesh; may be repeated" },
     { "--set", FLAG_SET, "KEY=VALUE", NULL, NULL, 0, "set any key of the configuration" },

@@ -44,9 +44,13 @@ static void on_ready(void *context, const struct http_request *request,
         answer_text(response, 503, "joining the mesh\n");
 }
 
+/* What is to be shown of it is valid until the next call. */
 static struct admin_view view_of(struct server *server)
 {
     struct net_stats stats = net_stats(server->net);
+
+    if (server->store)
+        server->store_stats = store_stats(server->store);
 
     return (struct admin_view){
         .node = server->node,
@@ -55,6 +59,8 @@ static struct admin_view view_of(struct server *server)
         .ready = net_ready(server->net),
         .uptime_ms = net_now_ms(server->net) - server->started_ms,
         .resident_bytes = os_resident_bytes(),
+        .store = server->store ? &server->store_stats : NULL,
+        .recovery_ms = server->recovery_ms,
         .transport = { .connections = stats.connections,
                        .links = stats.links,
                        .accepted = stats.accepted,

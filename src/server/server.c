@@ -6,9 +6,11 @@
 #include "base/os.h"
 #include "server/access.h"
 #include "server/authority.h"
+#include "server/data_dir.h"
 #include "server/notify.h"
 #include "server/ports.h"
 #include "server/server_state.h"
+#include "server/storage.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -49,6 +51,7 @@ static int make_node(struct server *server)
         os_random(&config.mesh.random_seed, sizeof config.mesh.random_seed) != ERR_OK)
         return ERR_IO;
     config.core.seed = server->core_seed;
+    config.core.volatile_ = server->identity.dir == NULL;
     config.mesh.id = server->identity.id;
     config.mesh.inc = server->identity.inc;
     config.mesh.boot = server->identity.boot;
@@ -99,20 +102,6 @@ static void on_gate_open(void *context)
     notify_manager("READY=1");
 }
 
-static void on_store(void *context, const struct durable_op *ops, size_t count)
-{
-    struct server *server = context;
-
-    store_submit(server->store, ops, count);
-}
-
-static void on_durable(void *context, uint64_t token)
-{
-    struct server *server = context;
-
-    net_durable(server->net, token);
-}
-
 static void on_persist(void *context, uint32_t inc)
 {
     struct server *server = context;
@@ -160,7 +149,9 @@ static int make_net(struct server *server, struct buf *errors)
         .seeds = server->seeds,
         .seed_count = from->mesh.join.len,
         .link_ca_file = from->mesh.ca_file[0] ? from->mesh.ca_file : NULL,
-        .store = on_store,
+        .store = storage_put,
+        .load = storage_load,
+        .turn = storage_turn,
         .ask = on_ask,
         .left = on_left,
         .persist_inc = on_persist,
@@ -169,13 +160,12 @@ static int make_net(struct server *server, struct buf *errors)
     };
 
     config.routes = server_routes(&config.route_count);
-    server->store = store_mem_new(on_durable, server);
-    if (!server->store)
-        return ERR_NOMEM;
     server->net = net_new(&config, server->node, server->started_ms);
     if (!server->net)
         return ERR_IO;
-    int err = access_begin(server);
+    int err = storage_start(server);
+    if (!err)
+        err = access_begin(server);
     return err ? err : net_listen(server->net, errors);
 }
 
@@ -183,6 +173,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
 
+    if (number == SIGUSR1) {
+        storage_backup(server);
+        return;
+    }
     if (number == SIGHUP) {
         notify_reloading();
         server_reload(server);
@@ -194,7 +188,7 @@ static void on_signal(uv_signal_t *handle, int number)
     net_stop(server->net);
 }
 
-static const int signal_numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+static const int signal_numbers[SERVER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 static void watch_signals(struct server *server)
 {
@@ -248,12 +242,18 @@ static int build(struct server *server, struct buf *errors)
     if (err)
         return err;
     int files = read_files(server, errors);
-    err = identity_open(&server->identity, server->config.node.data, os_wall_ms(), errors);
+    char *dir = NULL;
+    err = data_dir_choose(server->config.node.data, server->config.node.name, &dir, errors);
+    if (!err)
+        err = identity_open(&server->identity, dir, os_wall_ms(), errors);
+    free(dir);
     if (err || files) {
         ports_probe(&server->config, errors);
         return err ? err : files;
     }
     err = make_node(server);
+    if (!err)
+        err = storage_open(server, errors);
     return err ? err : make_net(server, errors);
 }
 
@@ -283,7 +283,7 @@ struct server *server_new(const struct options *options, const char *const *env,
     return NULL;
 }
 
-void server_run(struct server *server)
+int server_run(struct server *server)
 {
     char id[2 * NODE_ID_LEN + 1], data[600] = "none";
 
@@ -292,8 +292,11 @@ void server_run(struct server *server)
     identity_hex(&server->identity.id, id);
     log_info("server.start", "version=%s id=%s incarnation=%u data=%s", PLEXUS_VERSION, id,
              server->identity.inc, data);
+    if (!server->identity.dir)
+        log_warn("server.no_data", "text=\"nothing survives the end of this process\"");
     net_run(server->net);
     log_info("server.stopped", NULL);
+    return server->failed ? ERR_IO : ERR_OK;
 }
 
 void server_free(struct server *server)
@@ -301,9 +304,10 @@ void server_free(struct server *server)
     if (!server)
         return;
     ignore_signals(server);
+    storage_stop(server);
     access_end(server);
     net_free(server->net);
-    store_free(server->store);
+    free(server->store_dir);
     node_free(server->node);
     identity_close(&server->identity);
     free(server->seeds);

@@ -15,8 +15,9 @@ struct server;
 struct server *server_new(const struct options *options, const char *const *env,
                           struct config *config, struct buf *errors);
 
-/* Serve until SIGTERM or SIGINT, and the goodbyes are said. */
-void server_run(struct server *server);
+/* Serve until SIGTERM or SIGINT, and the goodbyes are said. ERR_OK, or ERR_IO where the broker
+ * had to stop because its store can no longer be trusted. */
+int server_run(struct server *server);
 
 /* Close everything and free it. Accepts NULL and a half-built server. */
 void server_free(struct server *server);

@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-enum { SERVER_SIGNALS = 3 };
+enum { SERVER_SIGNALS = 4 };
 
 struct authority;
 struct file_watch;
@@ -27,7 +27,15 @@ struct server {
     uint64_t started_ms; /* node time of the start */
     uint64_t core_seed;
     struct node *node;
-    struct store *store;
+    struct store *store; /* NULL: nothing survives */
+    char *store_dir;
+    struct store_stats store_stats; /* as of the last look */
+    uint32_t recovery_ms;
+    uv_async_t store_async; /* the store thread has done something */
+    uv_timer_t store_timer;
+    uint64_t store_due_ms;
+    bool storing; /* those two are open */
+    bool failed;  /* it ends because it must not go on */
     struct net *net;
     struct users *users; /* as they were read at the start, until the authority has them */
     struct authority *authority;

@@ -132,8 +132,15 @@ static void check(struct conversation *c)
 
 static void step(struct conversation *c, struct core_event event)
 {
+    struct core_event durable = { .kind = CORE_DURABLE, .now_ms = c->now_ms };
+
     event.now_ms = c->now_ms;
     core_step(c->core, &event, &c->out);
+    for (size_t done = 0; c->out.stores.len > done;) {
+        done = c->out.stores.len;
+        durable.token = c->out.stores.at[done - 1].token;
+        core_step(c->core, &durable, &c->out);
+    }
     check(c);
     core_out_clear(&c->out);
     for (conn_id i = 1; i <= CONNS; i++) {

@@ -107,6 +107,20 @@ void talk_unsubscribe(struct talk *talk, conn_id conn, const char *filter);
 /* One of the four acknowledgements. */
 void talk_ack(struct talk *talk, conn_id conn, enum mqtt_kind kind, uint16_t id, uint8_t reason);
 
+/* The same on a transport that waits for no disk. */
+void talk_open_relaxed(struct talk *talk, conn_id conn);
+
+/* The store is full; has room again. */
+void talk_store(struct talk *talk, bool full);
+
+/* A part of a session's queue comes from the store: places [from, end), of which those that
+ * letters names are there, a letter a place: 'm' QoS 1 message, 'M' QoS 2, 'z' QoS 0, 'r'
+ * received, '-' done, a '.' at the end: there is no more. The topic is "x", the payload the place. */
+void talk_loaded(struct talk *talk, uint64_t session, uint64_t from, const char *letters);
+
+/* Give the core back one record, before anything else. Effects are written down. */
+void talk_restore(struct talk *talk, const struct durable_op *op);
+
 /* DISCONNECT; expiry_s below 0: without the property. */
 void talk_goodbye(struct talk *talk, conn_id conn, uint8_t reason, int64_t expiry_s);
 

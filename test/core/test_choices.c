@@ -81,12 +81,14 @@ START_TEST(queued_qos_0_expires_and_is_recorded)
     t->show = TALK_STORES;
     PUBLISH(t, 9, "x", "m1", .expiry_s = 1);
     PUBLISH(t, 9, "x", "m2", .expiry_s = 9);
-    TALK_EXPECT(t, "store QUEUE_PUT session2 seq0 q0 x\nstore QUEUE_PUT session2 seq1 q0 x\n");
+    TALK_EXPECT(t, "store QUEUE_PUT lazily session2 seq0 q0 x\n"
+                   "store QUEUE_PUT lazily session2 seq1 q0 x\n");
     talk_wait(t, 2000);
     back(t);
     TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBLISH x m2 expiry=7\n"
-                   "store SESSION_PUT session2 a\nstore QUEUE_DEL session2 seq0\n"
-                   "store QUEUE_DEL session2 seq1\n");
+                   "store SESSION_PUT session2 a here\n"
+                   "store QUEUE_DEL lazily session2 seq0 undoes4\n"
+                   "store QUEUE_DEL lazily session2 seq1 undoes5\n");
     talk_free(t);
 }
 END_TEST

@@ -38,6 +38,10 @@ static void on_store(void *context, const struct durable_op *ops, size_t count)
     struct rig *rig = context;
 
     rig->token = ops[count - 1].token;
+    for (size_t i = 0; i < count; i++) {
+        struct durable_op op = ops[i];
+        durable_op_finish(&op);
+    }
     if (!rig->slow_store)
         net_durable(rig->net, rig->token);
 }

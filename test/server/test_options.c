@@ -82,7 +82,7 @@ START_TEST(no_data_and_data_override_each_other_in_order)
     START("--data", "/tmp/x", "--no-data");
 
     ck_assert_int_eq(err, ERR_OK);
-    ck_assert_str_eq(config.node.data, "");
+    ck_assert_str_eq(config.node.data, "none");
     stop(&options, &config, &report);
 }
 END_TEST

@@ -75,17 +75,18 @@ def split_port(address):
 class Broker:
     """One plexusd. start() returns when it is ready; the ports stay the same over restarts."""
 
-    def __init__(self, name, join=(), args=(), build=None):
+    def __init__(self, name, join=(), args=(), build=None, data=None):
         self.build = build or default_build()
-        self.name, self.join, self.args = name, list(join), list(args)
+        self.name, self.join, self.args, self.data = name, list(join), list(args), data
         self.mqtt = self.web = "127.0.0.1:0"
         self.lines, self.process, self.reader = [], None, None
         self.asked = self.killed = False
         self.changed = threading.Condition()
 
     def command(self):
-        words = [program(self.build, "plexusd"), "--name", self.name, "--no-data",
-                 "--mqtt", self.mqtt, "--web", self.web]
+        words = [program(self.build, "plexusd"), "--name", self.name, "--mqtt", self.mqtt,
+                 "--web", self.web]
+        words += ["--data", str(self.data)] if self.data else ["--no-data"]
         for url in self.join:
             words += ["--join", url]
         return words + self.args

@@ -19,7 +19,7 @@ IF_PER_KLOC_MAX = 0.5
 
 # A file includes only its own directory and rooms of a lower rank.
 RANK = {
-    "base": 0, "topic": 1, "mqtt": 2, "acl": 2, "core": 3, "mesh": 3, "node": 4, "store": 5,
+    "base": 0, "topic": 1, "mqtt": 2, "acl": 2, "core": 3, "mesh": 3, "node": 4, "store": 4,
     "net": 5, "bridge": 5, "auth": 5, "config": 5, "admin": 5, "plugin": 5,
     "server": 6, "cli": 6,
 }
