@@ -7,16 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The mark as it stands in front of each batch. */
+struct mark {
+    uint8_t bytes[8];
+};
+
+static struct mark mark_of(const struct replay *replay)
+{
+    struct mark mark;
+
+    for (int i = 0; i < 8; i++)
+        mark.bytes[i] = (uint8_t)(replay->mark >> (56 - 8 * i));
+    return mark;
+}
+
 /* The batch at an offset. ERR_OK, or ERR_CHECKSUM: there is none that is whole. */
 static int batch_at(const struct replay *replay, const uint8_t *bytes, size_t len, size_t offset,
                     struct batch_header *ret_header)
 {
     struct batch_header header;
-    uint8_t mark[8];
+    struct mark mark = mark_of(replay);
 
-    for (int i = 0; i < 8; i++)
-        mark[i] = (uint8_t)(replay->mark >> (56 - 8 * i));
-    if (len - offset < BATCH_HEADER_LEN || memcmp(bytes + offset, mark, sizeof mark) != 0 ||
+    if (len - offset < BATCH_HEADER_LEN || memcmp(bytes + offset, &mark, sizeof mark) != 0 ||
         batch_header_read(bytes + offset, &header) != ERR_OK ||
         batch_size(&header) > len - offset ||
         batch_crc(bytes + offset + BATCH_HEADER_LEN, header.len) != header.crc)
@@ -67,9 +79,12 @@ static size_t batch_search(const struct replay *replay, const uint8_t *bytes, si
                            size_t offset)
 {
     struct batch_header header;
+    struct mark mark = mark_of(replay);
 
+    /* Most of it is the zeroes of a segment that is not full: looked at once, and quickly. */
     for (; offset + BATCH_HEADER_LEN <= len; offset += BATCH_ALIGN) {
-        if (batch_at(replay, bytes, len, offset, &header) == ERR_OK &&
+        if (memcmp(bytes + offset, &mark, sizeof mark) == 0 &&
+            batch_at(replay, bytes, len, offset, &header) == ERR_OK &&
             header.number > replay->last)
             return offset;
     }
