@@ -30,6 +30,18 @@ setup_mosquitto()
     fi
 }
 
+# The tests start these themselves, on ports of their own, and want no services of theirs.
+setup_proxies()
+{
+    [ -n "$(packages_missing nginx-light libnginx-mod-stream haproxy)" ] || return 0
+    # Where there is no systemd, this runlevel keeps init scripts from starting them.
+    (export RUNLEVEL=1 && packages test nginx-light libnginx-mod-stream haproxy) || return 1
+    if [ -d /run/systemd/system ]; then
+        step "stopping the services of nginx and haproxy" \
+            as_root systemctl disable --now nginx haproxy
+    fi
+}
+
 setup_purpose()
 {
     case $1 in
@@ -41,7 +53,7 @@ setup_purpose()
     client) packages client python3 mosquitto-clients ;;
     test)
         packages test check python3-pytest python3-pytest-xdist python3-paho-mqtt \
-            mosquitto-clients
+            mosquitto-clients && setup_proxies
         ;;
     browser) packages browser chromium && setup_node ;;
     container)

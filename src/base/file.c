@@ -47,8 +47,7 @@ static bool write_all(int fd, struct str text)
     return true;
 }
 
-/* The name in the directory must survive too. */
-static bool sync_directory_of(const char *path)
+int file_sync_name(const char *path)
 {
     char directory[PATH_CHARS_MAX] = ".";
     const char *slash = strrchr(path, '/');
@@ -58,10 +57,10 @@ static bool sync_directory_of(const char *path)
                  path);
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return ERR_IO;
     bool synced = fsync(fd) == 0;
     close(fd);
-    return synced;
+    return synced ? ERR_OK : ERR_IO;
 }
 
 /* Owner and mode as the file has them that is to be replaced, or this mode. */
@@ -114,5 +113,5 @@ int file_replace(const char *path, struct str text, unsigned mode)
         errno = saved;
         return ERR_IO;
     }
-    return sync_directory_of(path) ? ERR_OK : ERR_IO;
+    return file_sync_name(path);
 }

@@ -71,6 +71,11 @@ void os_keep_free_bytes(size_t bytes)
     mallopt(M_MMAP_THRESHOLD, most); /* which the other would fix at 128 KiB */
 }
 
+void os_give_back_memory(void)
+{
+    malloc_trim(0);
+}
+
 size_t os_resident_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");

@@ -24,5 +24,8 @@ size_t os_raise_open_files(void);
  * once: a broker frees and needs the same pages many times a second. */
 void os_keep_free_bytes(size_t bytes);
 
+/* Give the system what is free in the heap. Takes as long as there are free pieces. */
+void os_give_back_memory(void);
+
 /* Resident memory of this process in bytes, 0 when unknown. */
 size_t os_resident_bytes(void);

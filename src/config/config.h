@@ -52,6 +52,7 @@ struct config {
     struct {
         uint32_t connections_max; /* of each listener */
         uint32_t connect_bytes_max;
+        uint32_t connects_bytes_max;
         uint32_t out_queue_bytes_max;
         uint32_t out_queues_bytes_max;
         uint32_t out_queue_bytes_hard_max;

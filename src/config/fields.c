@@ -84,6 +84,11 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                           "bytes", RESTART,
                                           "the largest packet of a client that is not yet "
                                           "accepted" },
+    [CONFIG_LIMITS_CONNECTS_BYTES_MAX] = { "limits.connects_bytes_max", CONFIG_NUMBER,
+                                           AT(limits.connects_bytes_max), 4 * KIB, GIB, "16MiB",
+                                           "bytes", RESTART,
+                                           "kept of all clients together that are not yet "
+                                           "accepted" },
     [CONFIG_LIMITS_OUT_QUEUE_BYTES_MAX] = { "limits.out_queue_bytes_max", CONFIG_NUMBER,
                                             AT(limits.out_queue_bytes_max), 4 * KIB, GIB, "1MiB",
                                             "bytes", RESTART,

@@ -88,7 +88,9 @@ static uint16_t oldest(const struct alias_out *out, uint16_t max)
 {
     uint16_t chosen = 0;
 
-    for (uint16_t i = 1; i < max; i++) {
+    for (uint16_t i = 0; i < max; i++) {
+        if (out->hashes[i] == 0)
+            return i;
         if (out->clock - out->used_at[i] > out->clock - out->used_at[chosen])
             chosen = i;
     }
@@ -115,12 +117,12 @@ struct alias_use alias_choose(struct alias_table **table, uint16_t max,
         out->used_at[at] = out->clock;
         return (struct alias_use){ at + 1, true };
     }
+    at = oldest(out, max);
     uint64_t *met = &out->met[hash % ALIAS_OUT_MAX];
-    if (*met != hash || !may_grow) {
+    if ((*met != hash && out->hashes[at] != 0) || !may_grow) {
         *met = hash;
         return by_text;
     }
-    at = oldest(out, max);
     if (remember(&out->topics[at], topic))
         return by_text;
     *met = 0; /* once lost, it must be met twice again */

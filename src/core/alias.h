@@ -35,9 +35,9 @@ struct alias_use {
 };
 
 /* Choose how to name the topic of a message that will certainly be sent. max: the highest
- * alias that the client allows, not 0. A topic gets an alias when it is met again soon,
- * that of the topic which was not used for longest if all are taken; may_grow false: only
- * if the client knows it, as a new alias makes the packet longer. *table is made if it is
+ * alias that the client allows, not 0. A topic gets an alias at once while one is free; then
+ * when it is met again soon, that of the topic which was not used for longest. may_grow
+ * false: only if the client knows it, as a new alias makes the packet longer. *table is made if it is
  * NULL; when out of memory the text will do. [MQTT-3.1.2-26] */
 struct alias_use alias_choose(struct alias_table **table, uint16_t max,
                               const struct message *message, bool may_grow);

@@ -110,7 +110,10 @@ static void close_to(struct core *core, struct conn *conn, uint8_t reason, struc
             packet.disconnect.props.server_reference = reference;
             props_mark(&packet.disconnect.props, PROP_SERVER_REFERENCE);
         }
-        conn_answer(core, conn, &packet);
+        if (!conn_answer(core, conn, &packet)) { /* [MQTT-3.14.2-3] */
+            props_empty(&packet.disconnect.props);
+            conn_answer(core, conn, &packet);
+        }
     }
     begin_close(core, conn);
     leave(core, conn, reason, SESSION_WILL_KEEP);

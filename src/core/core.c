@@ -45,7 +45,7 @@ struct core *core_new(const struct core_config *config, uint64_t now_ms)
     core->now_ms = now_ms;
     core->started_ms = now_ms;
     core->remote_interest = true;
-    sys_init(&core->sys);
+    sys_init(&core->sys, now_ms);
     core->id_key = (struct hash_key){ hash_mix(config->seed), hash_mix(config->seed + 1) };
     map_init(&core->sessions, session_has_id);
     map_init(&core->loading, session_has_number);
@@ -200,10 +200,22 @@ static void on_packet(struct core *core, struct conn *conn, const struct mqtt_pa
         conn_close(core, conn, REASON_PROTOCOL_ERROR); /* [MQTT-3.1.0-1] */
 }
 
-static void on_bad(struct core *core, struct conn *conn, int err)
+/* A CONNECT that could not be decoded: version 5 is told why, 3.1.1 must not be.
+ * [MQTT-3.1.4-1] [MQTT311-3.1.4-1] [MQTT5 4.13.1] */
+static void on_bad_connect(struct core *core, struct conn *conn, int err)
+{
+    conn->version = MQTT_5;
+    connect_refuse(core, conn, reason_from_err(err), (struct str){ NULL, 0 });
+}
+
+static void on_bad(struct core *core, struct conn *conn, int err, uint8_t version)
 {
     if (conn->state == CONN_CLOSING)
         return;
+    if (conn->state == CONN_WAITING && version == MQTT_5) {
+        on_bad_connect(core, conn, err);
+        return;
+    }
     if (conn->state == CONN_WAITING && err == ERR_VERSION) {
         /* In the oldest words, which every client understands. [MQTT-3.1.2-2] */
         struct mqtt_packet packet = { .kind = MQTT_CONNACK,
@@ -255,7 +267,7 @@ static void on_conn_event(struct core *core, const struct core_event *event)
     else if (event->kind == CORE_HEARD)
         conn->heard_ms = core->now_ms;
     else if (event->kind == CORE_BAD)
-        on_bad(core, conn, event->err);
+        on_bad(core, conn, event->err, event->version);
     else if (event->kind == CORE_ANSWER)
         on_answer(core, conn, event->answer);
     else if (event->kind == CORE_CLOSED)

@@ -32,7 +32,8 @@ enum core_event_kind {
     CORE_OPEN,      /* a transport is there; CONNECT is awaited */
     CORE_PACKET,    /* packet: a packet arrived and decoded well */
     CORE_HEARD,     /* a part of a packet arrived: the client is not silent */
-    CORE_BAD,       /* err: what arrived could not be decoded; the core answers and closes */
+    CORE_BAD,       /* err: what arrived could not be decoded; the core answers and closes.
+                       version: of a CONNECT, if that much of it could be read */
     CORE_CLOSED,    /* the transport is gone; the number is free after this step */
     CORE_CONGESTED, /* the connection's out-queue is over its limit: send it nothing more */
     CORE_DRAINED,   /* ... is below it again */
@@ -64,6 +65,7 @@ struct core_event {
      * that never steps. Never less than in the event before. */
     uint64_t now_ms;
     conn_id conn;
+    uint8_t version; /* CORE_BAD: enum mqtt_version, or 0 */
     union {
         const struct mqtt_packet *packet;
         int err;
@@ -286,6 +288,7 @@ void core_set_wire_bytes(struct core *core, uint64_t in, uint64_t out);
  * said. */
 struct core_stats {
     uint64_t connections, connections_total, sessions, sessions_expired;
+    uint64_t connects;             /* CONNECT packets that could be read */
     uint64_t clients, clients_max; /* accepted and connected: now, and at most ever */
     uint64_t packets_in, packets_out, wire_in, wire_out;
     uint64_t subscriptions, filters, subscription_bytes;

@@ -129,6 +129,23 @@ void effects_ack(struct core_out *out, conn_id conn, enum mqtt_version version,
     effects_packet(out, conn, version, &packet);
 }
 
+void effects_overtake(struct core_out *out, conn_id conn, size_t mark)
+{
+    size_t end = out->sends.len;
+
+    if (end < mark + 2 || out->sends.at[end - 1].kind != CORE_SEND_BYTES ||
+        out->sends.at[end - 1].conn != conn)
+        return;
+    struct core_send last = out->sends.at[end - 1];
+    for (size_t i = mark; i < end - 1; i++) {
+        if (out->sends.at[i].conn != conn)
+            continue;
+        memmove(&out->sends.at[i + 1], &out->sends.at[i], (end - 1 - i) * sizeof last);
+        out->sends.at[i] = last;
+        return;
+    }
+}
+
 void effects_forward(struct core_out *out, struct message *message)
 {
     struct message **slot = vec_push(&out->forwards);

@@ -30,6 +30,11 @@ void effects_encoded(struct core_out *out, conn_id conn, const uint8_t *bytes, s
 void effects_ack(struct core_out *out, conn_id conn, enum mqtt_version version,
                  const struct mqtt_puback *ack, enum mqtt_kind kind);
 
+/* Let the packet that was sent last, if it goes to the connection, overtake the messages that
+ * go to it since the sends were mark: a client hears that its own message came before it
+ * hears the message. */
+void effects_overtake(struct core_out *out, conn_id conn, size_t mark);
+
 /* Offer a message to the mesh; takes a reference. */
 void effects_forward(struct core_out *out, struct message *message);
 

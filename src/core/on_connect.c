@@ -124,14 +124,16 @@ static void describe(struct core *core, struct conn *conn, const struct mqtt_con
         conn->keep_alive_s = most;
 }
 
-/* Topics below this are the client's, for responses. Empty when memory is short: the
- * client can do without. */
+/* Topics below this are the client's, for responses. Empty when memory is short, or the
+ * client takes but small packets: it can do without. */
 static void response_information(const struct core *core, const struct session *session,
                                  struct buf *out)
 {
+    enum { REST_MOST = 128 }; /* more than the rest of most CONNACKs */
     struct str prefix = str_from_c(core->config.response_prefix);
 
-    if (prefix.len == 0)
+    if (prefix.len == 0 ||
+        prefix.len + session->client_id_len + REST_MOST > session->conn->packet_max)
         return;
     buf_append_str(out, prefix);
     buf_append_u8(out, '/');
@@ -198,6 +200,7 @@ static bool answer(struct core *core, struct conn *conn, const struct mqtt_conne
 
 void on_connect(struct core *core, struct conn *conn, const struct mqtt_connect *connect)
 {
+    core->stats.connects++;
     conn->version = (uint8_t)connect->version;
     describe(core, conn, connect);
     uint8_t reason = judge(core, connect);

@@ -9,7 +9,7 @@ static bool change_expiry(struct core *core, struct conn *conn, const struct pro
     struct session *session = conn->session;
     uint32_t wanted = props->session_expiry_interval, most = core->config.session_expiry_max_s;
 
-    if (wanted > 0 && session->expiry_s == 0) { /* [MQTT-3.14.2-2] */
+    if (wanted > 0 && session->expiry_s == 0) { /* [MQTT5 3.14.2.2.2] */
         conn_close(core, conn, REASON_PROTOCOL_ERROR);
         return false;
     }

@@ -159,6 +159,7 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
     if (conn->version != MQTT_5)
         ack.reason = REASON_SUCCESS;
     bool wanted = true;
+    size_t mark = core->out->sends.len;
     bool well = refused || publish_whole(core, message, &wanted);
     if (!wanted && conn->version == MQTT_5)
         ack.reason = REASON_NO_MATCHING_SUBSCRIBERS; /* [MQTT5 3.4.2.1] [MQTT5 3.5.2.1] */
@@ -168,6 +169,8 @@ static void publish_acked(struct core *core, struct conn *conn, const struct mqt
         well = note_incoming(core, conn->session, publish->packet_id) == ERR_OK;
     if (well) {
         ack_after(core, conn, kind, &ack, before);
+        if (conn->session && conn->session->filter_count > 0) /* it may be its own reader */
+            effects_overtake(core->out, conn->id, mark);
         return;
     }
     core_failed(core);

@@ -30,6 +30,24 @@ static bool is_shared(struct str filter)
     return str_starts_with(filter, STR("$share/"));
 }
 
+/* The reason as the version has words for it: 3.1.1 knows one failure, 3.1 none, where a
+ * server can only grant what it does not give. [MQTT311-3.9.3-2] */
+static uint8_t reason_for_version(uint8_t reason, const struct mqtt_sub_options *options,
+                                  uint8_t version)
+{
+    if (reason < 0x80 || version == MQTT_5)
+        return reason;
+    return version == MQTT_31 ? options->qos : REASON_UNSPECIFIED_ERROR;
+}
+
+/* Would a reason string fit into a SUBACK for so many entries? [MQTT-3.9.2-1] */
+static bool words_fit(const struct conn *conn, size_t count)
+{
+    enum { WORDS_MOST = 128 }; /* more than a reason string and what is around it */
+
+    return conn->packet_max > WORDS_MOST && conn->packet_max - WORDS_MOST > count;
+}
+
 /* One entry; its reason code. *ret_send: what is retained is to be sent. */
 static uint8_t subscribe_one(struct core *core, const struct conn *conn, struct str filter,
                              const struct mqtt_sub_options *options, uint32_t sub_id,
@@ -149,9 +167,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         }
         if (reason >= 0x80 && !refused)
             refused = reason;
-        if (reason >= 0x80 && conn->version != MQTT_5)
-            reason = REASON_UNSPECIFIED_ERROR; /* [MQTT-3.9.3-2] of 3.1.1 */
-        buf_append_u8(&reasons, reason);
+        buf_append_u8(&reasons, reason_for_version(reason, &options, conn->version));
         buf_append_u8(&marks, send);
     }
     if (reasons.failed || marks.failed) {
@@ -160,7 +176,7 @@ void on_subscribe(struct core *core, struct conn *conn, const struct mqtt_subscr
         goto out;
     }
     packet.suback.reasons = buf_str(&reasons); /* [MQTT-3.8.4-6] */
-    if (conn->problem_info)                    /* [MQTT-3.1.2-29] */
+    if (conn->problem_info && words_fit(conn, reasons.len)) /* [MQTT-3.1.2-29] */
         conn_explain(conn, refused, &packet.suback.props);
     grant(core, conn, subscribe, &packet, &marks, before);
 out:

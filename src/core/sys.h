@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/core.h"
+#include "core/load.h"
 #include "core/sub_index.h"
 
 #include <stdbool.h>
@@ -12,16 +13,18 @@
 
 struct session;
 
-enum { SYS_TOPICS = 27 };
+enum { SYS_TOPICS = 57, SYS_LOADS = 9 };
 
 struct sys {
+    struct load loads[SYS_LOADS];
+    uint64_t loads_ms; /* when they were brought up to date */
     uint64_t due_ms;  /* when to publish again; UINT64_MAX: nobody listens */
     size_t listening; /* filters below $SYS that somebody has subscribed to */
     uint64_t said[SYS_TOPICS];
 };
 
 /* Nobody listens. */
-void sys_init(struct sys *sys);
+void sys_init(struct sys *sys, uint64_t now_ms);
 
 /* Somebody has subscribed to a filter that nobody had, or nobody has any more. Other
  * filters than those below $SYS don't matter. */

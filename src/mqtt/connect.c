@@ -55,8 +55,8 @@ static void flags_decode(struct wire_reader *r, struct mqtt_connect *ret_connect
     ret_connect->will.retain = flags & FLAG_WILL_RETAIN;
     ret_connect->has_username = flags & FLAG_USERNAME;
     ret_connect->has_password = flags & FLAG_PASSWORD;
-    if (flags & FLAG_RESERVED)
-        wire_fail(r, ERR_MALFORMED); /* [MQTT-3.1.2-3] */
+    if (r->version != MQTT_31 && flags & FLAG_RESERVED)
+        wire_fail(r, ERR_MALFORMED); /* [MQTT-3.1.2-3] [MQTT311-3.1.2-3]; 3.1 has no use for it */
     if (ret_connect->will.qos == 3)
         wire_fail(r, ERR_MALFORMED); /* [MQTT-3.1.2-12] */
     if (!ret_connect->has_will && (ret_connect->will.qos || ret_connect->will.retain))
@@ -79,8 +79,9 @@ int connect_decode(struct wire_reader *r, uint8_t head, struct mqtt_packet *ret_
 {
     struct mqtt_connect connect = { 0 };
 
-    (void)head;
     protocol_decode(r, &connect);
+    if (r->version != MQTT_31 && head & 0x0f)
+        wire_fail(r, ERR_MALFORMED); /* [MQTT-2.1.3-1] [MQTT311-2.2.2-2] */
     flags_decode(r, &connect);
     connect.keep_alive = wire_get_u16(r);
     props_decode(r, PROPS_CONNECT, &connect.props);
@@ -106,6 +107,20 @@ int connect_decode(struct wire_reader *r, uint8_t head, struct mqtt_packet *ret_
     ret_packet->kind = MQTT_CONNECT;
     ret_packet->connect = connect;
     return ERR_OK;
+}
+
+uint8_t mqtt_connect_version(const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    struct wire_reader r = wire_reader(bytes, len, 0);
+    struct mqtt_connect connect = { 0 };
+
+    if (len == 0 || p[0] >> 4 != MQTT_CONNECT)
+        return 0;
+    wire_get_u8(&r);
+    wire_get_varint(&r);
+    protocol_decode(&r, &connect);
+    return r.err ? 0 : (uint8_t)connect.version;
 }
 
 /* The connect flags of a packet, which must be consistent. */

@@ -6,7 +6,8 @@
 
 #include <assert.h>
 
-/* A PUBLISH's flags say something, and are its own business. */
+/* The flags are the kind's own business: a PUBLISH's say something, and a CONNECT's are
+ * judged by the version that it brings. */
 enum { FLAGS_OWN = 0x10 };
 
 struct kind {
@@ -18,7 +19,7 @@ struct kind {
 };
 
 static const struct kind kinds[16] = {
-    [MQTT_CONNECT] = { "CONNECT", connect_decode, connect_encode, 0, MQTT_31 },
+    [MQTT_CONNECT] = { "CONNECT", connect_decode, connect_encode, FLAGS_OWN, MQTT_31 },
     [MQTT_CONNACK] = { "CONNACK", connack_decode, connack_encode, 0, MQTT_31 },
     [MQTT_PUBLISH] = { "PUBLISH", publish_decode, publish_encode, FLAGS_OWN, MQTT_31 },
     [MQTT_PUBACK] = { "PUBACK", puback_decode, puback_encode, 0, MQTT_31 },
@@ -41,12 +42,13 @@ const char *mqtt_kind_name(enum mqtt_kind kind)
 }
 
 /* Are the flags of the first byte right for the kind? 3.1 may set DUP on a PUBREL, a
- * SUBSCRIBE or an UNSUBSCRIBE that is sent again. [MQTT-2.1.3-1] [MQTT311-2.2.2-2] */
+ * SUBSCRIBE or an UNSUBSCRIBE that is sent again, and where a packet has no use for flags it
+ * has nothing against them. [MQTT-2.1.3-1] [MQTT311-2.2.2-2] */
 static bool flags_right(const struct kind *kind, uint8_t flags, enum mqtt_version version)
 {
     if (kind->flags == FLAGS_OWN || flags == kind->flags)
         return true;
-    return version == MQTT_31 && kind->flags == 2 && flags == (2 | 8);
+    return version == MQTT_31 && (kind->flags == 0 || flags == (2 | 8));
 }
 
 int mqtt_decode(const struct mqtt_frame *frame, enum mqtt_version version,

@@ -155,6 +155,11 @@ int mqtt_frame_find(const void *bytes, size_t len, size_t max, struct mqtt_frame
 int mqtt_decode(const struct mqtt_frame *frame, enum mqtt_version version,
                 struct mqtt_packet *ret_packet);
 
+/* The version that the CONNECT at the start of bytes speaks, however its rest may be, cut
+ * or malformed; 0 when that cannot be said. For who must answer a CONNECT that cannot be
+ * decoded. */
+uint8_t mqtt_connect_version(const void *bytes, size_t len);
+
 /* Append one packet. A packet that the version has not is a bug (assert), as is one that
  * breaks its own rules. Properties are left out before 5. Failure is in out->failed. */
 void mqtt_encode(struct buf *out, enum mqtt_version version, const struct mqtt_packet *packet);

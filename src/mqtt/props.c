@@ -58,7 +58,8 @@ static const struct rule rules[PROP_MAX + 1] = {
     [PROP_REASON_STRING] = STRING(reason_string, EXPLAINED),
     [PROP_RECEIVE_MAXIMUM] = { TWO, HELLO, FIELD(receive_maximum), 1, UINT16_MAX },
     [PROP_TOPIC_ALIAS_MAXIMUM] = { TWO, HELLO, FIELD(topic_alias_maximum), 0, UINT16_MAX },
-    [PROP_TOPIC_ALIAS] = { TWO, AT(PUBLISH), FIELD(topic_alias), 1, UINT16_MAX },
+    /* 0 is no alias, which the receiver answers in a way of its own: [MQTT5 3.3.4] */
+    [PROP_TOPIC_ALIAS] = { TWO, AT(PUBLISH), FIELD(topic_alias), 0, UINT16_MAX },
     [PROP_MAXIMUM_QOS] = FLAG(maximum_qos, AT(CONNACK)),
     [PROP_RETAIN_AVAILABLE] = FLAG(retain_available, AT(CONNACK)),
     [PROP_USER_PROPERTY] = { PAIR, EVERYWHERE, 0, 0, 0 },

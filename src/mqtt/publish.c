@@ -71,8 +71,8 @@ int publish_decode(struct wire_reader *r, uint8_t head, struct mqtt_packet *ret_
     uint8_t qos = head >> FLAG_QOS_SHIFT & 3;
     struct mqtt_publish *ret_publish = &ret_packet->publish;
 
-    if (qos == 3 || (qos == 0 && head & FLAG_DUP))
-        return ERR_MALFORMED; /* [MQTT-3.3.1-4] [MQTT-3.3.1-2] */
+    if (qos == 3 || (qos == 0 && head & FLAG_DUP && r->version != MQTT_31))
+        return ERR_MALFORMED; /* [MQTT-3.3.1-4] [MQTT-3.3.1-2]; in 3.1 it says nothing there */
     struct str topic = topic_decode(r);
     uint16_t packet_id = qos ? packet_id_decode(r) : 0; /* [MQTT-2.2.1-2] [MQTT-2.2.1-3] */
     if (r->err)
@@ -91,7 +91,7 @@ int publish_decode(struct wire_reader *r, uint8_t head, struct mqtt_packet *ret_
     ret_publish->packet_id = packet_id;
     ret_publish->qos = qos;
     ret_publish->retain = head & FLAG_RETAIN;
-    ret_publish->dup = head & FLAG_DUP;
+    ret_publish->dup = qos && head & FLAG_DUP;
     return ERR_OK;
 }
 

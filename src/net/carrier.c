@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/carrier.h"
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "mqtt/wire.h"
 #include "net/dial.h"
+#include "net/framing.h"
 #include "net/handshake.h"
 #include "net/tap.h"
 #include "net/turn.h"
@@ -42,15 +44,6 @@ struct carrier *carrier_new(struct net *net, uint32_t seed)
     return carrier;
 }
 
-struct carrier *carrier_accept(struct net *net, struct lws *wsi)
-{
-    struct carrier *carrier = make(net, CARRIER_CONNECT);
-
-    if (carrier)
-        carrier->wsi = wsi;
-    return carrier;
-}
-
 static void carrier_free(struct carrier *carrier)
 {
     list_remove(&carrier->all);
@@ -60,7 +53,6 @@ static void carrier_free(struct carrier *carrier)
     buf_finish(&carrier->out);
     buf_finish(&carrier->end);
     dial_drop(carrier->dial);
-    tap_close(carrier->tap);
     free(carrier);
 }
 
@@ -69,6 +61,8 @@ static void release_socket(struct carrier *carrier, bool at_once)
 {
     struct lws *wsi = carrier->wsi;
 
+    tap_close(carrier->tap);
+    carrier->tap = NULL;
     if (!wsi)
         return;
     carrier->wsi = NULL;
@@ -152,6 +146,63 @@ void carrier_receive(struct carrier *carrier, const void *bytes, size_t len)
         intake_take(&carrier->in, bytes, len, &net->link_packet_max, handshake_take, carrier) != 0)
         carrier_end(carrier, "peer sent what is not MQTT");
     net_settle(net);
+}
+
+/* ---- what the tap hears ---- */
+
+static void on_receive(void *owner, const void *bytes, size_t len)
+{
+    carrier_receive(owner, bytes, len);
+}
+
+/* A peer that is slow to take what we send hears by that that we live. */
+static void on_ping(void *owner, const void *bytes, size_t len)
+{
+    struct carrier *carrier = owner;
+    uint8_t pong[LWS_PRE + FRAMING_CONTROL_MAX];
+
+    if (!carrier->wsi || lws_partial_buffered(carrier->wsi))
+        return;
+    memcpy(pong + LWS_PRE, bytes, len);
+    lws_write(carrier->wsi, pong + LWS_PRE, len, LWS_WRITE_PONG);
+}
+
+static void on_close_heard(void *owner, uint16_t code)
+{
+    (void)code;
+    carrier_end(owner, "connection closed by peer");
+}
+
+static void on_failed(void *owner, uint16_t code)
+{
+    carrier_end(owner, "peer sent a frame that is not allowed (%u)", code);
+}
+
+static void on_gone(void *owner)
+{
+    carrier_end(owner, "connection closed by peer");
+}
+
+void carrier_read(struct carrier *carrier)
+{
+    static const struct tap_owner calls = { on_receive, on_ping, on_close_heard, on_failed,
+                                            on_gone };
+    bool served = carrier->seed == MESH_ACCEPTED;
+
+    carrier->tap = tap_open(&carrier->net->web->taps, carrier->wsi, served, &calls, carrier);
+    if (!carrier->tap || tap_read(carrier->tap, true) != ERR_OK)
+        carrier_end(carrier, "out of memory");
+}
+
+struct carrier *carrier_accept(struct net *net, struct lws *wsi)
+{
+    struct carrier *carrier = make(net, CARRIER_CONNECT);
+
+    if (!carrier)
+        return NULL;
+    carrier->wsi = wsi;
+    carrier_read(carrier);
+    return carrier;
 }
 
 /* ---- sending ---- */

@@ -33,7 +33,7 @@ struct carrier {
     struct net *net;
     struct lws *wsi;   /* NULL: none yet, or no more */
     struct dial *dial; /* NULL: accepted */
-    struct tap *tap;   /* NULL: libwebsockets reads */
+    struct tap *tap;   /* NULL: no WebSocket yet, or no more */
     enum carrier_phase phase;
     link_id id; /* 0: not up */
     uint32_t seed;
@@ -53,6 +53,9 @@ struct carrier *carrier_new(struct net *net, uint32_t seed);
 
 /* A carrier for a WebSocket that came to /mesh, or NULL when out of memory. */
 struct carrier *carrier_accept(struct net *net, struct lws *wsi);
+
+/* Its WebSocket is open: read from it. The carrier may have ended afterwards. */
+void carrier_read(struct carrier *carrier);
 
 /* Something came. The carrier may have ended afterwards. */
 void carrier_receive(struct carrier *carrier, const void *bytes, size_t len);

@@ -140,24 +140,27 @@ static void image_make(struct net *net, const struct core_send *send, uint8_t ve
     image->id_at = 1 + (uint32_t)prefix + 2 + m->topic_len;
 }
 
-/* Copy the image for one receiver. */
+/* Copy the image for one receiver; what is long stays in the message, where it lies in the
+ * processor's cache for all of them. Not towards WebSockets: they write piece by piece. */
 static bool image_put(const struct image *image, const struct core_send *send,
                       struct stream *stream)
 {
     bool framed = stream->transport->framed;
-    uint8_t *to = out_queue_reserve(&stream->out, image->len + (framed ? WEBSOCKET_HEAD_MAX : 0));
+    bool share = !framed && image->message->payload_len >= SHARE_MIN;
+    size_t len = image->len - (share ? image->message->payload_len : 0);
+    uint8_t *to = out_queue_reserve(&stream->out, len + (framed ? WEBSOCKET_HEAD_MAX : 0));
 
     if (!to)
         return false;
-    size_t head = framed ? websocket_head(to, image->len) : 0;
+    size_t head = framed ? websocket_head(to, len) : 0;
 
-    memcpy(to + head, image->bytes, image->len);
+    memcpy(to + head, image->bytes, len);
     if (image->qos > 0) {
         to[head + image->id_at] = (uint8_t)(send->packet_id >> 8);
         to[head + image->id_at + 1] = (uint8_t)send->packet_id;
     }
-    out_queue_advance(&stream->out, head + image->len);
-    return true;
+    out_queue_advance(&stream->out, head + len);
+    return !share || out_queue_append_payload(&stream->out, image->message) == ERR_OK;
 }
 
 /* Encode straight into the queue. */

@@ -4,7 +4,6 @@
 #include "base/str.h"
 #include "net/carrier.h"
 #include "net/handshake.h"
-#include "net/tap.h"
 #include "net/turn.h"
 #include "net/web.h"
 
@@ -276,9 +275,9 @@ int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         carrier_writable(carrier);
     if (reason == LWS_CALLBACK_CLIENT_ESTABLISHED) {
         carrier->dial->opened = true;
-        if (!carrier->dial->tls)
-            carrier->tap = tap_open(carrier);
-        handshake_begin(carrier);
+        carrier_read(carrier);
+        if (carrier->phase != CARRIER_ENDED)
+            handshake_begin(carrier);
     }
     if (gone || failed)
         lws_set_opaque_user_data(wsi, NULL);

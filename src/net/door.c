@@ -135,10 +135,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     (void)events;
     turn_time(door->net);
-    if (status < 0)
+    look(door);
+    if (status < 0 && list_linked(&door->all)) /* reset, and nothing lies in the kernel still */
         turn_away(door, NULL);
-    else
-        look(door);
 }
 
 static void on_timer(uv_timer_t *timer)

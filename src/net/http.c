@@ -8,8 +8,9 @@
 #include "net/websocket.h"
 
 #include <string.h>
+#include <strings.h>
 
-enum { HTTP_CHUNK = 32 * 1024, HTTP_HEAD_MAX = 1024 };
+enum { HTTP_CHUNK = 32 * 1024, HTTP_HEAD_MAX = 1024, BODY_WAIT_MS = 20000 };
 
 static void exchange_finish(struct http_exchange *exchange)
 {
@@ -155,16 +156,37 @@ static int send_body(struct lws *wsi, struct http_exchange *exchange)
     return 0;
 }
 
-static int on_request(struct lws *wsi, struct http_exchange *exchange, const char *path)
+/* How many bytes the request's body has. 0, or the HTTP status of a body that we do not
+ * take: where it ended could be mistaken, and the rest for a request. [RFC9112 6.3] */
+static int read_length(struct lws *wsi, uint64_t *ret_len)
 {
-    char length[24];
+    char text[24] = "0";
+    int len = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+        return 501;
+    if (len > 0 && (lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_CONTENT_LENGTH) != len ||
+                    strspn(text, "0123456789") != (size_t)len))
+        return 400;
+    *ret_len = strtoull(text, NULL, 10);
+    return *ret_len > web_net(wsi)->config.http_body_bytes_max ? 413 : 0;
+}
+
+static int on_request(struct lws *wsi, struct http_exchange *exchange, struct str path)
+{
     bool head;
+    uint64_t length;
     const char *method = method_of(wsi, &head);
+    int refusal = read_length(wsi, &length);
 
     exchange_finish(exchange);
+    if (refusal) {
+        lws_return_http_status(wsi, (unsigned)refusal, NULL);
+        return -1;
+    }
     exchange->method = method;
     exchange->head = head;
-    buf_append(&exchange->path, path, strlen(path));
+    buf_append_str(&exchange->path, path);
     for (int i = 0;; i++) {
         char part[512];
         if (lws_hdr_copy_fragment(wsi, part, sizeof part, WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
@@ -173,17 +195,18 @@ static int on_request(struct lws *wsi, struct http_exchange *exchange, const cha
     }
     copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, &exchange->authorization);
     copy_header(wsi, WSI_TOKEN_HOST, &exchange->host);
-    if (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
-        strtoull(length, NULL, 10) > 0) {
-        exchange->awaits_body = true;
-        return 0;
-    }
-    return respond(wsi, exchange);
+    exchange->awaits_body = length > 0;
+    exchange->body_due_ms = web_net(wsi)->now_ms + BODY_WAIT_MS;
+    return length > 0 ? 0 : respond(wsi, exchange);
 }
 
 static int on_body(struct lws *wsi, struct http_exchange *exchange, const void *in, size_t len)
 {
-    if (exchange->body.len + len > web_net(wsi)->config.http_body_bytes_max)
+    struct net *net = web_net(wsi);
+
+    turn_time(net);
+    if (exchange->body.len + len > net->config.http_body_bytes_max ||
+        exchange->body_due_ms <= net->now_ms) /* the library waits anew for each byte */
         return -1;
     buf_append(&exchange->body, in, len);
     return exchange->body.failed ? -1 : 0;
@@ -198,13 +221,30 @@ static int on_body_end(struct lws *wsi, struct http_exchange *exchange)
     return respond(wsi, exchange);
 }
 
+/* Say which version we speak. [RFC6455 4.4] */
+static int require_upgrade(struct lws *wsi)
+{
+    uint8_t head[LWS_PRE + HTTP_HEAD_MAX];
+    uint8_t *start = head + LWS_PRE, *at = start, *end = head + sizeof head - 1;
+
+    if (lws_add_http_header_status(wsi, 426, &at, end) != 0 ||
+        lws_add_http_header_by_name(wsi, (const uint8_t *)"sec-websocket-version:",
+                                    (const uint8_t *)"13", 2, &at, end) != 0 ||
+        lws_add_http_header_content_length(wsi, 0, &at, end) != 0 ||
+        lws_finalize_write_http_header(wsi, start, &at, end) != 0)
+        return -1;
+    return 1;
+}
+
 /* An upgrade is refused here, where it can still be said why. */
 static int on_upgrade(struct lws *wsi, const char *to)
 {
-    int status = strcmp(to, "websocket") == 0 ? websocket_refusal(wsi) : 400;
+    int status = strcasecmp(to, "websocket") == 0 ? websocket_refusal(wsi) : 400;
 
     if (status == 0)
         return 0;
+    if (status == 426)
+        return require_upgrade(wsi);
     if (lws_return_http_status(wsi, (unsigned)status, NULL) != 0)
         return -1;
     return 1;
@@ -217,11 +257,13 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
         return web_secure(in, user);
     if (reason == LWS_CALLBACK_HTTP)
-        return on_request(wsi, user, in);
+        return on_request(wsi, user, (struct str){ in, len });
     if (reason == LWS_CALLBACK_HTTP_BODY)
         return on_body(wsi, user, in, len);
     if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION)
         return on_body_end(wsi, user);
+    if (reason == LWS_CALLBACK_RAW_ADOPT || reason == LWS_CALLBACK_RAW_RX)
+        return -1; /* to a CONNECT the library would leave HTTP, and its time limits */
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
         return send_body(wsi, user);
     if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)

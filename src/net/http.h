@@ -19,6 +19,7 @@ struct http_exchange {
     const char *method;
     bool head;        /* the answer has no body */
     bool awaits_body; /* the request's, before it is answered */
+    uint64_t body_due_ms;
 };
 
 /* What libwebsockets calls for requests, and for upgrades before they happen. */

@@ -32,6 +32,7 @@ void net_config_defaults(struct net_config *config)
 {
     set_default(&config->packet_bytes_max, 16 * MIB);
     set_default(&config->connect_bytes_max, 512 * KIB);
+    set_default(&config->connects_bytes_max, 16 * MIB);
     set_default(&config->out_queue_bytes_max, MIB);
     set_default(&config->out_queues_bytes_max, 128 * MIB);
     set_default(&config->out_queue_bytes_hard_max, 32 * MIB);

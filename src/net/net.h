@@ -115,6 +115,7 @@ struct net_config {
 
     uint32_t packet_bytes_max;          /* of a client; 16 MiB */
     uint32_t connect_bytes_max;         /* a packet before CONNECT is accepted; 512 KiB */
+    uint32_t connects_bytes_max;        /* kept of all not accepted yet; 16 MiB */
     uint32_t out_queue_bytes_max;       /* soft: the core is told to hold back; 1 MiB */
     uint32_t out_queues_bytes_max;      /* of all: one may have half of what is free; 128 MiB */
     uint32_t out_queue_bytes_hard_max;  /* so much more nevertheless: it is closed; 32 MiB */

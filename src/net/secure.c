@@ -86,16 +86,16 @@ static void want_writing(struct secure *secure, bool on)
     tcp_rearm(&secure->tcp);
 }
 
-/* The shared receive buffer is free while we send: nobody sends while reading from it. */
 static int secure_flush(struct stream *stream)
 {
     struct secure *secure = secure_of(stream);
+    uint8_t scratch[RECORD_BYTES]; /* not the shared receive buffer: packets may lie in it */
 
     if (secure->tcp.writing || !secure->shaken)
         return ERR_OK;
     while (stream->out.bytes > 0) {
         size_t len, sent = 0;
-        const void *record = next_record(stream, stream->net->rx, &len);
+        const void *record = next_record(stream, scratch, &len);
 
         ERR_clear_error();
         if (SSL_write_ex(secure->ssl, record, len, &sent) == 1) {
@@ -234,7 +234,10 @@ void secure_poll(uv_poll_t *poll, int status, int events)
 
     turn_time(net);
     if (status < 0) {
-        tcp_hang_up(&secure->tcp);
+        for (int i = 0; i < TCP_RESET_READS_MAX && secure->ssl && secure->tcp.reading; i++)
+            on_readable(secure);
+        if (secure->ssl)
+            tcp_hang_up(&secure->tcp);
         return;
     }
     if (secure->tcp.lingering) {

@@ -136,6 +136,19 @@ static bool await_answer(struct stream *stream)
     return !stream->paused;
 }
 
+/* What came cannot be decoded. bytes: where the packet begins, or what there is of it. */
+static void refuse_bytes(struct stream *stream, int err, const void *bytes, size_t len)
+{
+    struct net *net = stream->net;
+    struct core_event event = {
+        .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err
+    };
+
+    if (!stream->version)
+        event.version = mqtt_connect_version(bytes, len);
+    node_on_client(net->node, &event, &net->out);
+}
+
 /* One packet of the client. */
 static bool take_packet(void *context, const struct mqtt_frame *frame)
 {
@@ -148,9 +161,8 @@ static bool take_packet(void *context, const struct mqtt_frame *frame)
         return false;
     int err = mqtt_decode(frame, stream->version ? stream->version : MQTT_311, &packet);
     if (err) {
-        event.kind = CORE_BAD;
-        event.err = err;
-        node_on_client(net->node, &event, &net->out);
+        const char *start = frame->body.ptr + frame->body.len - frame->whole;
+        refuse_bytes(stream, err, start, frame->whole);
         return false;
     }
     if (packet.kind == MQTT_CONNECT && !stream->version) {
@@ -185,21 +197,24 @@ static void note_part(struct stream *stream, size_t len)
 /* Take the bytes. What does not begin as a CONNECT is not waited for. [MQTT-3.1.0-1] */
 static int take(struct stream *stream, const uint8_t *bytes, size_t len)
 {
-    if (!stream->version && stream->in.rest.len == 0 && bytes[0] != MQTT_CONNECT << 4)
+    if (!stream->version && stream->in.rest.len == 0 && bytes[0] >> 4 != MQTT_CONNECT)
         return ERR_PROTOCOL;
     return intake_take(&stream->in, bytes, len, &stream->packet_max, take_packet, stream);
 }
 
-/* What was taken could not be read, if err says so. */
-static void note_bad(struct stream *stream, int err)
+/* Count what is kept of a client that is not accepted: a CONNECT that is not whole yet, or
+ * what follows one that is being judged. False: all of them together are too much, and what
+ * is at hand must go. */
+static bool count_hello(struct stream *stream)
 {
     struct net *net = stream->net;
-    struct core_event event = {
-        .kind = CORE_BAD, .now_ms = net->now_ms, .conn = stream->id, .err = err
-    };
+    bool waits = !stream->version || stream->in.held;
+    uint32_t kept = waits ? (uint32_t)stream->in.rest.len : 0;
 
-    if (err)
-        node_on_client(net->node, &event, &net->out);
+    net->hello_bytes += kept;
+    net->hello_bytes -= stream->hello_bytes;
+    stream->hello_bytes = kept;
+    return kept == 0 || net->hello_bytes <= net->config.connects_bytes_max;
 }
 
 void stream_receive(struct stream *stream, const void *bytes, size_t len)
@@ -211,8 +226,15 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
         meter_count(stream, len);
     if (stream->id && !stream->closing && len > 0) {
         int err = take(stream, bytes, len);
-        note_bad(stream, err);
-        if (!err)
+        bool waits = !stream->version || stream->in.held || stream->hello_bytes;
+        const struct buf *rest = &stream->in.rest;
+        if (waits && !count_hello(stream) && !err)
+            err = ERR_LIMIT;
+        if (err && rest->len > 0)
+            refuse_bytes(stream, err, rest->data, rest->len);
+        else if (err)
+            refuse_bytes(stream, err, bytes, len);
+        else
             note_part(stream, len);
     }
     net_settle(net);
@@ -237,7 +259,10 @@ void stream_take_kept(struct net *net)
         struct stream *stream = list_entry(node, struct stream, held_link);
         if (stream->paused) /* again, meanwhile */
             continue;
-        note_bad(stream, intake_let_go(&stream->in, &stream->packet_max, take_packet, stream));
+        int err = intake_let_go(&stream->in, &stream->packet_max, take_packet, stream);
+        count_hello(stream);
+        if (err)
+            refuse_bytes(stream, err, NULL, 0);
         net_settle(net);
         if (stream->id && !stream->closing && !stream->in.held)
             stream->transport->read(stream, stream_wants_reading(stream));
@@ -258,6 +283,7 @@ void stream_lost(struct stream *stream)
     list_remove(&stream->held_link);
     meter_forget(stream);
     intake_finish(&stream->in);
+    count_hello(stream);
     out_queue_finish(&stream->out);
     net->waiting_bytes -= stream->counted_bytes;
     stream->counted_bytes = 0;
@@ -285,6 +311,7 @@ void stream_close(struct stream *stream)
     stream->closing_due_ms = stream->net->now_ms + stream->net->config.close_wait_ms;
     list_push_back(&stream->net->closing, &stream->closing_link);
     intake_finish(&stream->in);
+    count_hello(stream);
     stream_dirty(stream);
 }
 

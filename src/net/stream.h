@@ -49,6 +49,7 @@ struct stream {
     bool closing : 1;     /* close when all is sent */
     bool leaving : 1;     /* the client has said goodbye */
     uint32_t packet_max;  /* bytes of the next packet at most */
+    uint32_t hello_bytes; /* kept before it is accepted, in the net's hello_bytes */
     size_t counted_bytes; /* of the out-queue, in the net's waiting_bytes */
     size_t told_bytes;    /* waiting when the core was told to hold back; 0: it was not */
     struct list dirty;

@@ -1,186 +1,227 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tap.h"
 
-#include "net/carrier.h"
+#include "base/err.h"
+#include "net/framing.h"
 #include "net/turn.h"
-#include "net/web.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <libwebsockets.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    HEAD_MAX = 10,
-    CONTROL_MAX = 125, /* [RFC6455 5.5] */
-    READS_MAX = 4,     /* a turn */
-    VALID_EVERY_MS = 10000,
+    READS_MAX = 4,    /* a turn and tap, so that one does not starve the others */
+    READY_MAX = 1024, /* a turn: what is due to one comes of many */
 };
-
-/* Opcodes. [RFC6455 5.2] */
-enum { FRAME_MORE = 0, FRAME_BINARY = 2, FRAME_CLOSE = 8, FRAME_PING = 9, FRAME_PONG = 10 };
 
 struct tap {
-    uv_poll_t poll;
-    struct carrier *carrier; /* NULL: closed */
-    int fd;                  /* a second number for the library's socket */
-    uint64_t valid_ms;       /* when the library last heard that the peer lives */
-    uint8_t head[HEAD_MAX];
-    size_t head_len;
-    uint64_t left; /* of the current frame's payload */
-    uint8_t control[LWS_PRE + CONTROL_MAX];
-    size_t control_len;
+    struct taps *taps;
+    const struct tap_owner *calls;
+    void *owner; /* NULL: closed */
+    int fd;      /* the library's */
+    SSL *ssl;    /* the library's; NULL: none */
+    bool reading;
+    bool deaf;         /* the last frame that counts has come: await the end */
+    bool wants_to_say; /* OpenSSL has to write before it reads on */
+    struct list closed;
+    struct framing framing;
 };
 
-static void on_closed(uv_handle_t *handle)
+/* Tell the kernel what we wait for. */
+static int arm(struct tap *tap, int how)
 {
-    free(handle->data);
+    struct epoll_event event = { .events = EPOLLIN | (tap->wants_to_say ? EPOLLOUT : 0),
+                                 .data.ptr = tap };
+
+    return epoll_ctl(tap->taps->fd, how, tap->fd, &event) == 0 ? ERR_OK : ERR_IO;
+}
+
+int tap_read(struct tap *tap, bool on)
+{
+    if (tap->reading == on)
+        return ERR_OK;
+    tap->reading = on;
+    return arm(tap, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL);
+}
+
+static void free_closed(struct taps *taps)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(&taps->closed)))
+        free(list_entry(node, struct tap, closed));
 }
 
 void tap_close(struct tap *tap)
 {
     if (!tap)
         return;
-    tap->carrier = NULL;
-    uv_poll_stop(&tap->poll);
-    uv_close((uv_handle_t *)&tap->poll, on_closed);
-    close(tap->fd);
+    tap_read(tap, false);
+    tap->owner = NULL;
+    list_push_back(&tap->taps->closed, &tap->closed);
+    if (!tap->taps->busy)
+        free_closed(tap->taps);
 }
 
-/* How many bytes the head has, as far as that is known: 2, 4 or 10. */
-static size_t head_size(const struct tap *tap)
+/* Read through OpenSSL what its next record holds. As recv(): 0 is the end. */
+static ssize_t read_secure(struct tap *tap, uint8_t *to, size_t size)
 {
-    uint8_t len = tap->head_len < 2 ? 0 : tap->head[1] & 0x7F;
+    size_t got = 0;
 
-    return len == 126 ? 4 : len == 127 ? HEAD_MAX : 2;
-}
+    ERR_clear_error();
+    if (SSL_read_ex(tap->ssl, to, size, &got) == 1)
+        return (ssize_t)got;
+    int why = SSL_get_error(tap->ssl, 0);
 
-/* The head is whole: is it one that a server may send on a link? */
-static bool begin_frame(struct tap *tap)
-{
-    uint8_t opcode = tap->head[0] & 0x0F;
-    size_t size = head_size(tap);
-
-    tap->left = size == 2 ? tap->head[1] : 0;
-    for (size_t i = 2; i < size; i++)
-        tap->left = tap->left << 8 | tap->head[i];
-    tap->control_len = 0;
-    if (tap->head[1] & 0x80 || tap->head[0] & 0x70) /* [RFC6455 5.1] [RFC6455 5.2] */
-        return false;
-    if (opcode >= FRAME_CLOSE)
-        return opcode <= FRAME_PONG && tap->left <= CONTROL_MAX;
-    return opcode == FRAME_MORE || opcode == FRAME_BINARY; /* [MQTT-6.0.0-1] */
-}
-
-/* The frame is whole. */
-static void end_frame(struct tap *tap)
-{
-    uint8_t opcode = tap->head[0] & 0x0F;
-
-    tap->head_len = 0;
-    if (opcode == FRAME_CLOSE)
-        carrier_end(tap->carrier, "connection closed by peer");
-    else if (opcode == FRAME_PING && tap->carrier->wsi)
-        lws_write(tap->carrier->wsi, tap->control + LWS_PRE, tap->control_len, LWS_WRITE_PONG);
-}
-
-/* Is there still somebody to read for? */
-static bool is_open(const struct tap *tap)
-{
-    return tap->carrier && tap->carrier->phase != CARRIER_ENDED;
-}
-
-/* One step through the bytes; how many it took. The carrier may have ended afterwards. */
-static size_t take_some(struct tap *tap, const uint8_t *at, size_t len)
-{
-    if (tap->left == 0) {
-        tap->head[tap->head_len++] = *at;
-        if (tap->head_len < head_size(tap))
-            return 1;
-        if (!begin_frame(tap))
-            carrier_end(tap->carrier, "peer sent a frame that is not allowed");
-        else if (tap->left == 0)
-            end_frame(tap);
-        return 1;
+    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
+        return 0;
+    if (tap->wants_to_say != (why == SSL_ERROR_WANT_WRITE)) {
+        tap->wants_to_say = !tap->wants_to_say;
+        if (arm(tap, EPOLL_CTL_MOD) != ERR_OK)
+            return 0;
     }
-    size_t part = len < tap->left ? len : (size_t)tap->left;
-
-    tap->left -= part;
-    if ((tap->head[0] & 0x0F) >= FRAME_CLOSE) {
-        memcpy(tap->control + LWS_PRE + tap->control_len, at, part);
-        tap->control_len += part;
-    } else {
-        carrier_receive(tap->carrier, at, part);
-    }
-    if (is_open(tap) && tap->left == 0)
-        end_frame(tap);
-    return part;
+    errno = EAGAIN;
+    return -1;
 }
 
-/* Closed by the peer, or broken. */
-static void hang_up(struct tap *tap)
+/* Hand on what has gathered. */
+static void deliver(struct tap *tap, struct framing_part *run)
 {
-    struct net *net = tap->carrier->net;
+    size_t len = run->len;
 
-    carrier_end(tap->carrier, "connection closed by peer");
-    net_settle(net);
+    run->len = 0;
+    if (len > 0)
+        tap->calls->receive(tap->owner, run->at, len);
 }
 
-/* Our reading is what the library's own check for dead peers cannot see. */
-static void confirm(struct tap *tap)
+/* Pieces that follow each other go on as one: many small frames cost like one large. */
+static void gather(struct framing_part *run, const struct framing_part *part)
 {
-    struct carrier *carrier = tap->carrier;
-
-    if (!carrier->wsi || carrier->net->now_ms < tap->valid_ms + VALID_EVERY_MS)
+    if (run->len == 0) {
+        *run = *part;
         return;
-    tap->valid_ms = carrier->net->now_ms;
-    lws_validity_confirmed(carrier->wsi);
+    }
+    memmove(run->at + run->len, part->at, part->len);
+    run->len += part->len;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void take(struct tap *tap, uint8_t *at, size_t len)
 {
-    struct tap *tap = poll->data;
-    struct net *net = tap->carrier->net;
+    struct framing_part run = { 0 }, part;
+    enum framing_kind kind;
+
+    while ((kind = framing_next(&tap->framing, &at, &len, &part)) != FRAMING_MORE) {
+        if (kind == FRAMING_DATA) {
+            gather(&run, &part);
+            continue;
+        }
+        deliver(tap, &run);
+        if (!tap->owner)
+            return;
+        tap->deaf = kind != FRAMING_PING;
+        if (kind == FRAMING_PING)
+            tap->calls->ping(tap->owner, part.at, part.len);
+        else if (kind == FRAMING_CLOSE)
+            tap->calls->closed(tap->owner, part.code);
+        else
+            tap->calls->failed(tap->owner, part.code);
+        if (!tap->owner || tap->deaf)
+            return;
+    }
+    deliver(tap, &run);
+}
+
+/* Read and take once. False: there is no more for now. */
+static bool read_once(struct tap *tap)
+{
+    struct net *net = tap->taps->net;
+    ssize_t got = tap->ssl ? read_secure(tap, net->rx, sizeof net->rx)
+                           : recv(tap->fd, net->rx, sizeof net->rx, 0);
+
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return false;
+    if (got <= 0) {
+        tap_read(tap, false);
+        tap->calls->gone(tap->owner);
+        return false;
+    }
+    if (!tap->deaf)
+        take(tap, net->rx, (size_t)got);
+    return tap->ssl || (size_t)got == sizeof net->rx;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct taps *taps = poll->data;
+    struct epoll_event ready[READY_MAX];
+    int count = epoll_wait(taps->fd, ready, READY_MAX, 0);
 
     (void)status;
     (void)events;
-    turn_time(net);
-    for (int i = 0; i < READS_MAX && tap->carrier; i++) {
-        ssize_t got = recv(tap->fd, net->rx, sizeof net->rx, 0);
-
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-            return;
-        if (got <= 0) {
-            hang_up(tap);
-            return;
-        }
-        confirm(tap);
-        for (size_t at = 0; at < (size_t)got && is_open(tap);)
-            at += take_some(tap, net->rx + at, (size_t)got - at);
-        net_settle(net);
-        if ((size_t)got < sizeof net->rx)
-            return;
+    turn_time(taps->net);
+    taps->busy = true;
+    for (int i = 0; i < count; i++) {
+        struct tap *tap = ready[i].data.ptr;
+        for (int n = 0; n < READS_MAX && tap->owner && tap->reading && read_once(tap);)
+            n++;
+        net_settle(taps->net);
     }
+    taps->busy = false;
+    free_closed(taps);
 }
 
-struct tap *tap_open(struct carrier *carrier)
+struct tap *tap_open(struct taps *taps, struct lws *wsi, bool served, const struct tap_owner *calls,
+                     void *owner)
 {
     struct tap *tap = calloc(1, sizeof *tap);
 
     if (!tap)
         return NULL;
-    tap->fd = fcntl(lws_get_socket_fd(carrier->wsi), F_DUPFD_CLOEXEC, 0);
-    if (tap->fd < 0 || uv_poll_init(&carrier->net->loop, &tap->poll, tap->fd) != 0) {
-        if (tap->fd >= 0)
-            close(tap->fd);
-        free(tap);
-        return NULL;
-    }
-    tap->carrier = carrier;
-    tap->poll.data = tap;
-    lws_rx_flow_control(carrier->wsi, 0);
-    uv_poll_start(&tap->poll, UV_READABLE, on_readable);
+    tap->taps = taps;
+    tap->calls = calls;
+    tap->owner = owner;
+    tap->fd = lws_get_socket_fd(wsi);
+    tap->ssl = lws_get_ssl(wsi);
+    list_init(&tap->closed);
+    framing_init(&tap->framing, served, taps->net->config.websocket_frame_bytes_max);
+    lws_rx_flow_control(wsi, 0);
     return tap;
+}
+
+int taps_open(struct taps *taps, struct net *net)
+{
+    *taps = (struct taps){ .net = net, .fd = epoll_create1(EPOLL_CLOEXEC) };
+    list_init(&taps->closed);
+    if (taps->fd < 0)
+        return ERR_IO;
+    if (uv_poll_init(&net->loop, &taps->poll, taps->fd) != 0) {
+        close(taps->fd);
+        return ERR_IO;
+    }
+    uv_unref((uv_handle_t *)&taps->poll); /* it alone keeps no loop running */
+    taps->open = true;
+    taps->poll.data = taps;
+    uv_poll_start(&taps->poll, UV_READABLE, on_ready);
+    return ERR_OK;
+}
+
+static void on_left(uv_handle_t *poll)
+{
+    struct taps *taps = poll->data;
+
+    close(taps->fd);
+}
+
+void taps_close(struct taps *taps)
+{
+    if (!taps->open)
+        return;
+    taps->open = false;
+    uv_close((uv_handle_t *)&taps->poll, on_left);
 }

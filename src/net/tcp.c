@@ -175,7 +175,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     turn_time(net);
     if (status < 0) {
-        tcp_hang_up(tcp);
+        for (int i = 0; i < TCP_RESET_READS_MAX && tcp->fd >= 0 && tcp->reading; i++)
+            on_readable(tcp);
+        if (tcp->fd >= 0)
+            tcp_hang_up(tcp);
         return;
     }
     if (events & UV_WRITABLE) {

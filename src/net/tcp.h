@@ -7,6 +7,10 @@
 
 #include <uv.h>
 
+/* After a reset, read so often at most: what came before it may lie in the kernel still, all
+ * that a client said which sends, closes and reads nothing. */
+enum { TCP_RESET_READS_MAX = 64 };
+
 struct arrival;
 struct net;
 

@@ -4,18 +4,20 @@
 #include "base/err.h"
 
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REASON_MAX = 256, TICKETS = 1 };
+enum { REASON_MAX = 256, TICKETS = 1, TICKET_KEYS_MAX = 128 };
 
 struct tls {
     const struct tls_config *config;
     const char *name;
     enum tls_use use;
     SSL_CTX **contexts; /* one for each certificate */
+    SSL_CTX *shell;     /* lent; NULL: none */
 };
 
 const char *tls_reason(const SSL *ssl, char *out, size_t size)
@@ -175,6 +177,19 @@ static void free_contexts(SSL_CTX **contexts, size_t count)
     free(contexts);
 }
 
+/* What was resumed by tickets of before would be believed without being looked at. Those of a
+ * context end with it; of a shell, that stays, the keys must change. */
+static void void_tickets(SSL_CTX *shell)
+{
+    unsigned char keys[TICKET_KEYS_MAX];
+    long len = SSL_CTX_set_tlsext_ticket_keys(shell, NULL, 0); /* 0, or how many it wants */
+
+    if (len <= 0 || len > TICKET_KEYS_MAX || RAND_bytes(keys, (int)len) != 1 ||
+        SSL_CTX_set_tlsext_ticket_keys(shell, keys, len) != 1)
+        SSL_CTX_set_options(shell, SSL_OP_NO_TICKET);
+    OPENSSL_cleanse(keys, sizeof keys);
+}
+
 int tls_reload(struct tls *tls, struct buf *errors)
 {
     size_t count = tls->config->certificate_count;
@@ -199,6 +214,8 @@ int tls_reload(struct tls *tls, struct buf *errors)
     }
     free_contexts(tls->contexts, count);
     tls->contexts = contexts;
+    if (tls->shell)
+        void_tickets(tls->shell);
     return ERR_OK;
 }
 
@@ -223,6 +240,7 @@ void tls_free(struct tls *tls)
     if (!tls)
         return;
     free_contexts(tls->contexts, tls->config->certificate_count);
+    SSL_CTX_free(tls->shell);
     free(tls);
 }
 
@@ -257,6 +275,8 @@ void tls_lend(struct tls *tls, SSL_CTX *shell)
     buf_finish(&errors);
     SSL_CTX_set_read_ahead(shell, 0); /* its owner may not look for bytes that lie in OpenSSL */
     SSL_CTX_set_client_hello_cb(shell, on_hello, tls);
+    SSL_CTX_up_ref(shell);
+    tls->shell = shell;
 }
 
 /* The first common name of a certificate's subject as UTF-8, its length; < 0: none. */

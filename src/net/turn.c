@@ -15,7 +15,9 @@
 enum {
     ROUNDS_MAX = 16, /* of flushing and what follows from it, before the loop runs on */
     COARSE_MS = 100, /* how exactly closings and handshakes meet their deadlines */
-    STOP_MS = 4000,  /* the end takes no longer, however long a closing may */
+    CROWD = 500,     /* connections that leave within a while */
+    GIVE_BACK_MS = 1000,
+    STOP_MS = 4000, /* the end takes no longer, however long a closing may */
 };
 
 void turn_time(struct net *net)
@@ -121,6 +123,25 @@ static void check_stopped(struct net *net)
     uv_stop(&net->loop);
 }
 
+/* When a crowd has left, what it took goes back to the system, once, when it is all free. */
+static void give_back(struct net *net)
+{
+    uint32_t peers = 0;
+
+    for (size_t i = 0; net->listeners && i < net->config.listener_count; i++)
+        peers += net->listeners[i].connections;
+    if (peers > net->peers_peak)
+        net->peers_peak = peers;
+    if (net->give_back_due_ms && net->give_back_due_ms <= net->now_ms) {
+        os_give_back_memory();
+        net->give_back_due_ms = 0;
+        net->peers_peak = peers;
+    } else if (!net->give_back_due_ms && net->peers_peak - peers >= CROWD &&
+               peers <= net->peers_peak / 2) {
+        net->give_back_due_ms = net->now_ms + GIVE_BACK_MS;
+    }
+}
+
 static void earlier(uint64_t *due, uint64_t at)
 {
     if (at < *due)
@@ -138,6 +159,8 @@ void turn_schedule(struct net *net)
         due = net->now_ms;
     if (net->phase == NET_STOPPING)
         earlier(&due, net->stop_due_ms);
+    if (net->give_back_due_ms)
+        earlier(&due, net->give_back_due_ms);
     if (due == net->timer_due_ms || (due > net->timer_due_ms && net->timer_due_ms > net->now_ms))
         return; /* the timer looks again by itself when it fires early */
     net->timer_due_ms = due;
@@ -169,6 +192,7 @@ void turn_end(uv_prepare_t *prepare)
     }
     open_gate(net);
     check_stopped(net);
+    give_back(net);
     turn_schedule(net);
 }
 

@@ -21,13 +21,14 @@ struct web;
 enum {
     RX_BYTES = 64 * 1024, /* read at most so much at once */
     COPY_MAX = 2048,      /* payloads up to this are copied, larger ones referenced */
+    SHARE_MIN = 512,      /* and from this on if several receivers want them */
     SENDS_MAX = 8192,     /* carried out at the latest when so many are due */
     IMAGE_MAX = COPY_MAX + 1024,
 };
 
 /* The last PUBLISH that was encoded, for the next receivers of the same message. */
 struct image {
-    const struct message *message;
+    struct message *message; /* borrowed */
     uint32_t len;
     uint32_t id_at; /* where the packet identifier stands, when qos > 0 */
     uint8_t version_5, qos, retain, dup;
@@ -105,7 +106,10 @@ struct net {
     enum net_phase phase;
     uint64_t stop_due_ms;
     bool gate_open;
-    size_t waiting_bytes; /* in all out-queues, as of their last flush */
+    uint32_t peers_peak;       /* connections at most since memory was given back */
+    uint64_t give_back_due_ms; /* 0: it is not due */
+    size_t waiting_bytes;      /* in all out-queues, as of their last flush */
+    size_t hello_bytes;        /* kept of clients that are not accepted yet */
     bool settling;
     bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */

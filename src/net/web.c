@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/web.h"
 
+#include "base/err.h"
 #include "base/log.h"
 #include "net/dial.h"
 #include "net/http.h"
@@ -20,8 +21,8 @@
 
 enum {
     DESTROY_TURNS = 100,
-    SECURE_CHUNK = 4096, /* read at once from a TLS connection */
-    HEADER_WAIT_S = 10,  /* for a request's header, and TLS before it */
+    UNUSED_BYTES = 16,  /* for the library to read WebSockets into, which taps do */
+    HEADER_WAIT_S = 10, /* for a request's header, and TLS before it */
 };
 
 /* What the library says is for those who look closely. */
@@ -37,45 +38,46 @@ static void emit(int level, const char *text)
               log_quoted((struct str){ text, len }, quoted, sizeof quoted));
 }
 
-/* What a web listener serves, reading at most chunk bytes of a WebSocket at once. */
-#define SERVED(chunk)                                                                              \
-    {                                                                                              \
-        { .name = "http",                                                                          \
-          .callback = http_callback,                                                               \
-          .per_session_data_size = sizeof(struct http_exchange) },                                 \
-            { .name = "mqtt",                                                                      \
-              .callback = websocket_callback,                                                      \
-              .per_session_data_size = sizeof(struct websocket_session),                           \
-              .rx_buffer_size = (chunk) },                                                         \
-            { .name = "mqttv3.1",                                                                  \
-              .callback = websocket_callback,                                                      \
-              .per_session_data_size = sizeof(struct websocket_session),                           \
-              .rx_buffer_size = (chunk) },                                                         \
-            { 0 },                                                                                 \
-    }
-
+/* What a web listener serves. */
 static const struct lws_protocols *server_protocols(void)
 {
-    static const struct lws_protocols protocols[] = SERVED(WEB_CHUNK);
-
-    return protocols;
-}
-
-/* With TLS the buffers count: an ordinary client's connection should stay small. */
-static const struct lws_protocols *secure_protocols(void)
-{
-    static const struct lws_protocols protocols[] = SERVED(SECURE_CHUNK);
-
+    static const struct lws_protocols protocols[] = {
+        { .name = "http",
+          .callback = http_callback,
+          .per_session_data_size = sizeof(struct http_exchange) },
+        { .name = "mqtt",
+          .callback = websocket_callback,
+          .per_session_data_size = sizeof(struct websocket_session),
+          .rx_buffer_size = UNUSED_BYTES,
+          .tx_packet_size = WEB_CHUNK },
+        { .name = "mqttv3.1",
+          .callback = websocket_callback,
+          .per_session_data_size = sizeof(struct websocket_session),
+          .rx_buffer_size = UNUSED_BYTES,
+          .tx_packet_size = WEB_CHUNK },
+        { 0 },
+    };
     return protocols;
 }
 
 static const struct lws_protocols *dialler_protocols(void)
 {
     static const struct lws_protocols protocols[] = {
-        { .name = "mqtt", .callback = dial_callback, .rx_buffer_size = WEB_CHUNK },
+        { .name = "mqtt",
+          .callback = dial_callback,
+          .rx_buffer_size = UNUSED_BYTES,
+          .tx_packet_size = WEB_CHUNK },
         { 0 },
     };
     return protocols;
+}
+
+/* The library sends no pings of its own, and misses none: it does not see what comes. */
+static const lws_retry_bo_t *no_pings(void)
+{
+    static const lws_retry_bo_t policy = { 0 };
+
+    return &policy;
 }
 
 /* Is there a seed that wants certificates to be checked? */
@@ -125,6 +127,7 @@ struct web *web_new(struct net *net)
         .max_http_header_data = (unsigned short)net->config.http_header_bytes_max,
         .protocols = server_protocols(),
         .user = net,
+        .retry_and_idle_policy = no_pings(),
         .timeout_secs = HEADER_WAIT_S,
     };
 
@@ -153,7 +156,7 @@ struct web *web_new(struct net *net)
     info.vhost_name = "dialler";
     info.protocols = dialler_protocols();
     web->dialler = lws_create_vhost(web->context, &info);
-    if (!web->server || !web->dialler) {
+    if (!web->server || !web->dialler || taps_open(&web->taps, net) != ERR_OK) {
         web_free(web);
         return NULL;
     }
@@ -173,6 +176,8 @@ void web_free(struct web *web)
         for (int i = 0; i < DESTROY_TURNS && uv_run(loop, UV_RUN_NOWAIT) != 0; i++)
             continue;
     }
+    taps_close(&web->taps);
+    uv_run(loop, UV_RUN_NOWAIT);
     SSL_CTX_free(web->tls);
     free(web);
 }
@@ -186,9 +191,10 @@ struct lws_vhost *web_host(struct web *web, struct listener *listener)
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = name,
         .http_proxy_address = "",
-        .protocols = secure_protocols(),
+        .protocols = server_protocols(),
         .alpn = "http/1.1",
         .user = listener,
+        .retry_and_idle_policy = no_pings(),
         .timeout_secs = HEADER_WAIT_S,
     };
 

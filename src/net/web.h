@@ -6,6 +6,7 @@
 #include <libwebsockets.h>
 
 #include "net/listener.h"
+#include "net/tap.h"
 
 struct net;
 
@@ -26,6 +27,7 @@ struct web {
     struct ssl_ctx_st *tls; /* of the dialler */
     unsigned hosts;         /* with TLS, made so far */
     unsigned sessions;      /* WebSockets that are open */
+    struct taps taps;       /* what reads them */
 };
 
 /* Both hosts, or NULL. */

@@ -2,26 +2,53 @@
 #include "net/websocket.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "net/carrier.h"
+#include "net/carry.h"
+#include "net/framing.h"
 #include "net/listener.h"
 #include "net/stream.h"
+#include "net/tap.h"
 #include "net/turn.h"
 #include "net/web.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+
+/* Bytes of pongs and what else waits, beyond which the next pong waits for them to go. */
+enum { PONG_QUEUE_MAX = 4096 };
 
 struct websocket {
     struct stream stream;
     struct lws *wsi; /* NULL: gone */
+    struct tap *tap;
+    struct buf pong; /* the answer to the last ping, until it is queued */
+    bool waiting;    /* for the library to take more */
     bool finishing;  /* all is said: close at the next chance */
-    bool said_close; /* our Close frame is out; the peer's is awaited */
+    bool said_close; /* our Close frame is out */
+    bool heard_last; /* nothing more that counts comes from the peer */
+    bool failed;     /* because it broke the rules: more may be on its way */
+    bool mute;       /* a frame of ours may be cut off: not even Close can be said */
+    uint16_t code;   /* to close with */
 };
 
 static struct websocket *websocket_of(const struct stream *stream)
 {
     return (struct websocket *)stream; /* the stream is its first member */
+}
+
+/* Pongs go where whole frames end, and only the last one when the peer is slow to take
+ * them. [RFC6455 5.5.3] */
+static void put_pong(struct websocket *socket)
+{
+    struct out_queue *out = &socket->stream.out;
+
+    if (socket->pong.len == 0 || out->bytes > PONG_QUEUE_MAX)
+        return;
+    if (out_queue_append(out, socket->pong.data, socket->pong.len) == ERR_OK)
+        buf_finish(&socket->pong);
 }
 
 /* A run of frames that we made ourselves goes out raw: one write for many packets. */
@@ -30,6 +57,9 @@ static int websocket_flush(struct stream *stream)
     struct websocket *socket = websocket_of(stream);
     struct iovec piece;
 
+    if (socket->waiting)
+        return ERR_OK;
+    put_pong(socket);
     while (stream->out.bytes > 0 && !lws_partial_buffered(socket->wsi)) {
         out_queue_pieces(&stream->out, &piece, 1);
         size_t len = piece.iov_len < WEB_CHUNK ? piece.iov_len : WEB_CHUNK;
@@ -37,15 +67,20 @@ static int websocket_flush(struct stream *stream)
             return ERR_CLOSED;
         out_queue_consume(&stream->out, len);
         stream->net->stats.bytes_out += len;
+        put_pong(socket);
     }
-    if (stream->out.bytes > 0)
+    socket->waiting = stream->out.bytes > 0;
+    if (socket->waiting)
         lws_callback_on_writable(socket->wsi);
     return ERR_OK;
 }
 
 static void websocket_read(struct stream *stream, bool on)
 {
-    lws_rx_flow_control(websocket_of(stream)->wsi, on);
+    struct websocket *socket = websocket_of(stream);
+
+    if (!socket->finishing && tap_read(socket->tap, on) != ERR_OK)
+        stream_abort(stream);
 }
 
 static void websocket_finish(struct stream *stream)
@@ -53,6 +88,7 @@ static void websocket_finish(struct stream *stream)
     struct websocket *socket = websocket_of(stream);
 
     socket->finishing = true;
+    tap_read(socket->tap, true); /* for the peer's goodbye */
     lws_callback_on_writable(socket->wsi);
     stream->closing_due_ms = stream->net->now_ms + stream->net->config.close_wait_ms;
     list_push_back(&stream->net->closing, &stream->closing_link);
@@ -63,18 +99,13 @@ static void websocket_abort(struct stream *stream)
     struct websocket *socket = websocket_of(stream);
 
     socket->finishing = true;
+    tap_read(socket->tap, false);
     web_kill(socket->wsi);
 }
 
 static void websocket_peer(const struct stream *stream, char *out, size_t size)
 {
     web_peer(websocket_of(stream)->wsi, out, size);
-}
-
-static int refuse(struct lws *wsi, enum lws_close_status status)
-{
-    lws_close_reason(wsi, status, NULL, 0);
-    return -1;
 }
 
 /* A browser says which page its script is of; whoever says nothing is no browser.
@@ -111,6 +142,24 @@ static bool offers_mqtt(struct str offer)
     return false;
 }
 
+/* Is this header there, and just this? */
+static bool header_is(struct lws *wsi, enum lws_token_indexes token, const char *value)
+{
+    char text[16];
+
+    return lws_hdr_copy(wsi, text, sizeof text, token) > 0 && strcmp(text, value) == 0;
+}
+
+/* Sixteen bytes in base64. [RFC6455 4.2.1] */
+static bool key_is_good(struct lws *wsi)
+{
+    enum { KEY_LEN = 24 };
+    char key[KEY_LEN + 1];
+
+    return lws_hdr_copy(wsi, key, sizeof key, WSI_TOKEN_KEY) == KEY_LEN &&
+           strcmp(key + KEY_LEN - 2, "==") == 0;
+}
+
 int websocket_refusal(struct lws *wsi)
 {
     char path[64], protocols[256];
@@ -121,6 +170,10 @@ int websocket_refusal(struct lws *wsi)
 
     if (!mesh && strcmp(path, "/mqtt") != 0)
         return 404;
+    if (!header_is(wsi, WSI_TOKEN_VERSION, "13"))
+        return 426; /* [RFC6455 4.4] */
+    if (!header_is(wsi, WSI_TOKEN_HTTP, "HTTP/1.1") || !key_is_good(wsi))
+        return 400;
     if (lws_hdr_copy(wsi, protocols, sizeof protocols, WSI_TOKEN_PROTOCOL) <= 0)
         return 400; /* [MQTT-6.0.0-3] */
     if (!offers_mqtt(str_from_c(protocols)))
@@ -144,6 +197,74 @@ static int on_filter(struct lws *wsi, struct websocket_session *session, const c
     return 0;
 }
 
+/* ---- what the tap hears ---- */
+
+static void on_receive(void *owner, const void *bytes, size_t len)
+{
+    struct websocket *socket = owner;
+
+    if (!socket->finishing)
+        stream_receive(&socket->stream, bytes, len);
+}
+
+static void on_ping(void *owner, const void *bytes, size_t len)
+{
+    struct websocket *socket = owner;
+
+    buf_clear(&socket->pong);
+    buf_append_u8(&socket->pong, 0x8A);
+    buf_append_u8(&socket->pong, (uint8_t)len);
+    buf_append(&socket->pong, bytes, len);
+    stream_dirty(&socket->stream);
+}
+
+/* Nothing more that counts comes: answer with this code, or end what is ending already. */
+static void end_hearing(struct websocket *socket, uint16_t code)
+{
+    socket->heard_last = true;
+    if (socket->finishing) {
+        lws_callback_on_writable(socket->wsi);
+        return;
+    }
+    socket->code = code;
+    socket->mute = socket->stream.out.bytes > 0;
+    stream_lost(&socket->stream);
+    websocket_finish(&socket->stream);
+}
+
+static void on_close_heard(void *owner, uint16_t code)
+{
+    end_hearing(owner, code);
+}
+
+static void on_failed(void *owner, uint16_t code)
+{
+    struct websocket *socket = owner;
+    char peer[LISTENER_ADDRESS_MAX];
+
+    web_peer(socket->wsi, peer, sizeof peer);
+    log_info("websocket.failed", "address=%s code=%u", peer, code);
+    socket->failed = true;
+    end_hearing(socket, code);
+}
+
+static void on_gone(void *owner)
+{
+    struct websocket *socket = owner;
+
+    stream_abort(&socket->stream);
+}
+
+/* ---- what libwebsockets says ---- */
+
+/* The library sets a send buffer by the size of a receive buffer that nobody uses. */
+static void widen(struct lws *wsi)
+{
+    int bytes = WEB_CHUNK;
+
+    setsockopt(lws_get_socket_fd(wsi), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 static int on_established(struct lws *wsi, struct websocket_session *session)
 {
     static const struct transport transport = {
@@ -154,11 +275,14 @@ static int on_established(struct lws *wsi, struct websocket_session *session)
         .peer = websocket_peer,
         .framed = true,
     };
+    static const struct tap_owner calls = { on_receive, on_ping, on_close_heard, on_failed,
+                                            on_gone };
     struct net *net = web_net(wsi);
 
     net->web->sessions++;
     if (net->phase != NET_RUNNING)
         return -1;
+    widen(wsi);
     if (session->mesh) {
         session->carrier = carrier_accept(net, wsi);
         return session->carrier ? 0 : -1;
@@ -167,50 +291,51 @@ static int on_established(struct lws *wsi, struct websocket_session *session)
 
     if (!visitor)
         return -1;
-    session->client = calloc(1, sizeof *session->client);
-    if (!session->client)
+    struct websocket *socket = calloc(1, sizeof *socket);
+
+    if (!socket)
         return -1;
-    session->client->wsi = wsi;
-    if (stream_open(net, &session->client->stream, &transport, visitor->listener->config) !=
-        ERR_OK) {
-        free(session->client);
-        session->client = NULL;
+    socket->wsi = wsi;
+    socket->code = FRAMING_NORMAL;
+    socket->tap = tap_open(&net->web->taps, wsi, true, &calls, socket);
+    if (!socket->tap ||
+        stream_open(net, &socket->stream, &transport, visitor->listener->config) != ERR_OK) {
+        tap_close(socket->tap);
+        free(socket);
         return -1;
     }
-    if (!stream_wants_reading(&session->client->stream))
-        lws_rx_flow_control(wsi, 0);
+    session->client = socket;
+    websocket_read(&socket->stream, stream_wants_reading(&socket->stream));
     net_settle(net);
     return 0;
-}
-
-static int on_receive(struct lws *wsi, struct websocket_session *session, void *in, size_t len)
-{
-    struct net *net = web_net(wsi);
-
-    if (!lws_frame_is_binary(wsi)) /* [MQTT-6.0.0-1] */
-        return refuse(wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE);
-    if (len + lws_remaining_packet_payload(wsi) > net->config.websocket_frame_bytes_max)
-        return refuse(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE);
-    if (session->client && !session->client->finishing)
-        stream_receive(&session->client->stream, in, len);
-    else if (session->carrier)
-        carrier_receive(session->carrier, in, len);
-    return session->client || session->carrier ? 0 : refuse(wsi, LWS_CLOSE_STATUS_NORMAL);
 }
 
 /* Say Close ourselves: where libwebsockets is told to close in its writable callback, it
  * drops the connection without a word. [RFC6455 7.1.2] */
 static int say_close(struct websocket *socket)
 {
-    static const uint8_t frame[] = { 0x88, 2, LWS_CLOSE_STATUS_NORMAL >> 8,
-                                     LWS_CLOSE_STATUS_NORMAL & 0xFF };
+    const uint8_t frame[] = { 0x88, 2, (uint8_t)(socket->code >> 8), (uint8_t)socket->code };
     uint8_t bytes[LWS_PRE + sizeof frame];
 
-    if (socket->said_close)
-        return 0;
     socket->said_close = true;
     memcpy(bytes + LWS_PRE, frame, sizeof frame);
-    return lws_write(socket->wsi, bytes + LWS_PRE, sizeof frame, LWS_WRITE_RAW) < 0 ? -1 : 0;
+    if (lws_write(socket->wsi, bytes + LWS_PRE, sizeof frame, LWS_WRITE_RAW) < 0)
+        return -1;
+    lws_callback_on_writable(socket->wsi);
+    return 0;
+}
+
+/* Each time that everything said so far is on its way. -1: close now. */
+static int say_goodbye(struct websocket *socket)
+{
+    if (!socket->said_close && !socket->mute)
+        return say_close(socket);
+    if (!socket->heard_last)
+        return 0;
+    if (!socket->failed)
+        return -1;
+    /* Closing with bytes unread could make the kernel throw away what we said. */
+    return shutdown(lws_get_socket_fd(socket->wsi), SHUT_WR);
 }
 
 static int on_writable(struct lws *wsi, struct websocket_session *session)
@@ -224,7 +349,8 @@ static int on_writable(struct lws *wsi, struct websocket_session *session)
     if (!socket)
         return -1;
     if (socket->finishing)
-        return say_close(socket);
+        return say_goodbye(socket);
+    socket->waiting = false;
     stream_flush(&socket->stream);
     net_settle(web_net(wsi));
     return 0;
@@ -242,6 +368,8 @@ static int on_closed(struct lws *wsi, struct websocket_session *session)
     if (session->client) {
         stream_lost(&session->client->stream);
         list_remove(&session->client->stream.closing_link);
+        tap_close(session->client->tap);
+        buf_finish(&session->client->pong);
         free(session->client);
         session->client = NULL;
     }
@@ -259,11 +387,10 @@ void websocket_forget_carrier(struct lws *wsi)
 int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                        size_t len)
 {
+    (void)len;
     /* Most of libwebsockets' reasons do not concern us: a chain, not a switch over 90. */
-    if (reason == LWS_CALLBACK_RECEIVE) {
-        turn_time(web_net(wsi));
-        return on_receive(wsi, user, in, len);
-    }
+    if (reason == LWS_CALLBACK_RECEIVE)
+        return -1; /* past the tap: it came before our answer to the upgrade. [RFC6455 4.1] */
     if (reason == LWS_CALLBACK_SERVER_WRITEABLE) {
         turn_time(web_net(wsi));
         return on_writable(wsi, user);
@@ -273,10 +400,6 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     if (reason == LWS_CALLBACK_ESTABLISHED) {
         turn_time(web_net(wsi));
         return on_established(wsi, user);
-    }
-    if (reason == LWS_CALLBACK_WS_PEER_INITIATED_CLOSE) {
-        struct websocket *socket = ((struct websocket_session *)user)->client;
-        return socket && socket->said_close ? -1 : 0; /* -1: we need not answer */
     }
     if (reason == LWS_CALLBACK_CLOSED) {
         turn_time(web_net(wsi));

@@ -2,6 +2,7 @@
 #include "server/data_dir.h"
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -10,25 +11,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Make one directory, and sync the one above it: a power loss must not take away the way to
+ * what is durable. It may be there already. */
+static bool make_one(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) != 0)
+        return errno == EEXIST || access(path, F_OK) == 0;
+    return file_sync_name(path) == ERR_OK;
+}
+
 int data_dir_make(const char *path)
 {
     char *made = strdup(path);
+    bool there = made != NULL;
 
-    if (!made) {
+    if (!made)
         errno = ENOMEM;
-        return ERR_IO;
-    }
-    for (char *at = made + 1; *at; at++) {
+    for (char *at = made ? made + 1 : NULL; there && at && *at; at++) {
         if (*at != '/')
             continue;
         *at = '\0';
-        if (mkdir(made, 0755) != 0 && errno != EEXIST && access(made, F_OK) != 0) {
-            free(made);
-            return ERR_IO;
-        }
+        there = make_one(made, 0755);
         *at = '/';
     }
-    bool there = mkdir(made, 0700) == 0 || errno == EEXIST;
+    there = there && make_one(made, 0700);
     free(made);
     return there && access(path, R_OK | W_OK | X_OK) == 0 ? ERR_OK : ERR_IO;
 }

@@ -135,6 +135,7 @@ static int make_net(struct server *server, struct buf *errors)
         .route_context = server,
         .packet_bytes_max = from->core_limits.packet_bytes_max,
         .connect_bytes_max = from->limits.connect_bytes_max,
+        .connects_bytes_max = from->limits.connects_bytes_max,
         .out_queue_bytes_max = from->limits.out_queue_bytes_max,
         .out_queues_bytes_max = from->limits.out_queues_bytes_max,
         .out_queue_bytes_hard_max = from->limits.out_queue_bytes_hard_max,

@@ -9,7 +9,7 @@
 #include "store/group.h"
 #include "store/record.h"
 
-#include <string.h>
+#include <assert.h>
 
 enum { CRC_FROM = 12 };
 
@@ -28,13 +28,15 @@ static bool same_topic(const void *entry, const void *key)
     return str_equal(retain_topic(entry), *(const struct str *)key);
 }
 
-static uint64_t topic_hash(struct str topic)
+/* The mark is a secret, too. */
+static uint64_t topic_hash(const struct batch *batch, struct str topic)
 {
-    return hash_fast(0, topic.ptr, topic.len);
+    return hash_fast(batch->header.mark, topic.ptr, topic.len);
 }
 
 /* Find the last operation of each retained topic. */
-static int retains_collect(struct map *last, const struct durable_op *ops, size_t count)
+static int retains_collect(const struct batch *batch, struct map *last,
+                           const struct durable_op *ops, size_t count)
 {
     int err = ERR_OK;
 
@@ -42,21 +44,22 @@ static int retains_collect(struct map *last, const struct durable_op *ops, size_
         if (!is_retain(&ops[i]))
             continue;
         struct str topic = retain_topic(&ops[i]);
-        uint64_t hash = topic_hash(topic);
+        uint64_t hash = topic_hash(batch, topic);
         if (!map_find(last, hash, &topic))
             err = map_insert(last, hash, (void *)&ops[i]);
     }
     return err;
 }
 
-static bool is_dead(const struct map *last, const struct durable_op *op)
+static bool is_dead(const struct batch *batch, const struct map *last,
+                    const struct durable_op *op)
 {
     if (op->kind == GROUP_UNDONE)
         return true;
     if (!is_retain(op))
         return false;
     struct str topic = retain_topic(op);
-    return map_find(last, topic_hash(topic), &topic) != op;
+    return map_find(last, topic_hash(batch, topic), &topic) != op;
 }
 
 static void records_write(struct batch *batch, const struct map *last,
@@ -65,7 +68,7 @@ static void records_write(struct batch *batch, const struct map *last,
     const struct message *message = NULL;
 
     for (const struct durable_op *op = ops; op < ops + count; op++) {
-        if (is_dead(last, op))
+        if (is_dead(batch, last, op))
             continue;
         if (op->message && op->message != message) {
             message = op->message;
@@ -117,7 +120,7 @@ int batch_build(struct batch *batch, const struct durable_op *ops, size_t count,
     batch->header = (struct batch_header){ .mark = next->mark,
                                            .number = next->number,
                                            .first_message = next->first_message };
-    int err = retains_collect(&last, ops, count);
+    int err = retains_collect(batch, &last, ops, count);
     buf_append(&batch->bytes, zeroes, sizeof zeroes);
     if (!err)
         records_write(batch, &last, ops, count);
@@ -125,6 +128,7 @@ int batch_build(struct batch *batch, const struct durable_op *ops, size_t count,
     if (err || batch->bytes.failed)
         return ERR_NOMEM;
     struct str records = batch_records(batch);
+    assert(records.len <= UINT32_MAX);
     batch->header.len = (uint32_t)records.len;
     batch->header.crc = crc32c(0, records.ptr, records.len);
     header_write(batch);

@@ -43,6 +43,13 @@ static int row_remove(struct checkpoint *c, enum table table, const struct row_k
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
+/* The end of a run through rows: where pages make no sense, the rest is out of reach. */
+static int run_end(struct checkpoint *c, int err)
+{
+    *c->damaged += err == ERR_CHECKSUM;
+    return err == ERR_NOT_FOUND || err == ERR_CHECKSUM ? ERR_OK : err;
+}
+
 /* ---- messages ---- */
 
 static int refs_put(struct checkpoint *c, uint64_t id, uint64_t refs)
@@ -160,7 +167,7 @@ static int range_remove(struct checkpoint *c, enum table table, uint64_t session
             break;
     }
     c->kind->cursor_free(cursor);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    return run_end(c, err);
 }
 
 /* Read the queue row; what is not readable counts as damaged, and has no message. */
@@ -197,7 +204,7 @@ static int queue_remove(struct checkpoint *c, uint64_t session, uint64_t from, u
         if (c->released.len % DROP_EVERY == DROP_EVERY - 1)
             c->tables->kind->drop_resident(c->tables);
     }
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    return run_end(c, err);
 }
 
 static int queue_write(struct checkpoint *c, uint64_t session, uint64_t seq,
@@ -232,7 +239,7 @@ static int queue_receive(struct checkpoint *c, uint64_t session, uint64_t from, 
         if (!err)
             err = message_release(c, row.message);
     }
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    return run_end(c, err);
 }
 
 static int entry_put(struct checkpoint *c, uint64_t session, const struct delta_entry *entry)
@@ -346,16 +353,14 @@ static int everything_put(struct checkpoint *c)
     const struct delta *d = c->delta;
     size_t at = 0;
     struct delta_session *session;
-    struct delta_retained *retained;
     int err = messages_put(c);
 
     while (!err && (session = map_next(&d->sessions, &at)))
         err = session_put(c, session);
     if (!err)
         err = messages_deref(c);
-    at = 0;
-    while (!err && (retained = map_next(&d->retained, &at)))
-        err = retained_put(c, retained);
+    for (const struct list *node = d->topics.next; node != &d->topics && !err; node = node->next)
+        err = retained_put(c, list_entry(node, struct delta_retained, in_delta));
     if (!err)
         err = meta_put(c->txn, META_APPLIED, d->last_group);
     if (!err && d->messages.len > 0)

@@ -35,12 +35,17 @@ static bool retained_equal(const void *entry, const void *key)
     return str_equal((struct str){ retained->topic, retained->len }, *(const struct str *)key);
 }
 
-static uint64_t sub_hash(const struct sub_key *key)
+static uint64_t sub_hash(const struct delta *delta, const struct sub_key *key)
 {
-    return hash_fast(key->session, key->filter.ptr, key->filter.len);
+    return hash_fast(delta->secret ^ hash_mix(key->session), key->filter.ptr, key->filter.len);
 }
 
-struct delta *delta_new(uint64_t first_message)
+static uint64_t topic_hash(const struct delta *delta, struct str topic)
+{
+    return hash_fast(delta->secret, topic.ptr, topic.len);
+}
+
+struct delta *delta_new(uint64_t first_message, uint64_t secret)
 {
     struct delta *delta = calloc(1, sizeof *delta);
 
@@ -49,7 +54,9 @@ struct delta *delta_new(uint64_t first_message)
     map_init(&delta->sessions, session_equal);
     map_init(&delta->subs, sub_equal);
     map_init(&delta->retained, retained_equal);
+    list_init(&delta->topics);
     delta->first_message = first_message;
+    delta->secret = secret;
     return delta;
 }
 
@@ -96,14 +103,14 @@ struct delta_session *delta_session_find(const struct delta *delta, uint64_t num
 
 struct delta_retained *delta_retained_find(const struct delta *delta, struct str topic)
 {
-    return map_find(&delta->retained, hash_fast(0, topic.ptr, topic.len), &topic);
+    return map_find(&delta->retained, topic_hash(delta, topic), &topic);
 }
 
 struct delta_sub *delta_sub_find(const struct delta *delta, uint64_t session, struct str filter)
 {
     struct sub_key key = { session, filter };
 
-    return map_find(&delta->subs, sub_hash(&key), &key);
+    return map_find(&delta->subs, sub_hash(delta, &key), &key);
 }
 
 struct delta_message *delta_message_find(const struct delta *delta, uint64_t id)
@@ -329,7 +336,7 @@ static void subs_drop(struct delta *delta, struct delta_session *session)
     while ((node = list_pop_front(&session->subs))) {
         struct delta_sub *sub = list_entry(node, struct delta_sub, in_session);
         struct sub_key key = { sub->session, { sub->filter, sub->len } };
-        map_remove(&delta->subs, sub_hash(&key), &key);
+        map_remove(&delta->subs, sub_hash(delta, &key), &key);
         delta->marks--;
         free(sub);
     }
@@ -378,7 +385,7 @@ static int sub_set(struct delta *delta, const struct record *r, bool deleted)
         *sub = (struct delta_sub){ .session = r->session, .len = r->text.len };
         if (r->text.len)
             memcpy(sub->filter, r->text.ptr, r->text.len);
-        if (map_insert(&delta->subs, sub_hash(&key), sub) != ERR_OK) {
+        if (map_insert(&delta->subs, sub_hash(delta, &key), sub) != ERR_OK) {
             free(sub);
             return ERR_NOMEM;
         }
@@ -423,10 +430,12 @@ static int retained_set(struct delta *delta, struct str topic, const struct delt
             return ERR_NOMEM;
         *retained = (struct delta_retained){ .len = topic.len };
         memcpy(retained->topic, topic.ptr, topic.len);
-        if (map_insert(&delta->retained, hash_fast(0, topic.ptr, topic.len), retained) != ERR_OK) {
+        if (map_insert(&delta->retained, topic_hash(delta, topic), retained) != ERR_OK) {
             free(retained);
             return ERR_NOMEM;
         }
+        list_init(&retained->in_delta);
+        list_push_back(&delta->topics, &retained->in_delta);
         delta->marks++;
     }
     retained->deleted = !message;

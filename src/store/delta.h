@@ -75,6 +75,7 @@ struct delta_session {
 };
 
 struct delta_retained {
+    struct list in_delta;
     bool deleted;
     uint64_t id;
     struct delta_message message;
@@ -86,6 +87,8 @@ struct delta {
     struct map sessions; /* of struct delta_session, by number */
     struct map subs;     /* of struct delta_sub, by session and filter */
     struct map retained; /* of struct delta_retained, by topic */
+    struct list topics;  /* of the same, as they came: map order depends on the secret */
+    uint64_t secret;     /* strangers choose topics and filters */
     uint64_t first_message;
     struct {
         VEC(struct delta_message);
@@ -98,8 +101,9 @@ struct delta {
     uint64_t batch_bytes; /* of the run's batches */
 };
 
-/* An empty delta whose first message will have this id, or NULL when out of memory. */
-struct delta *delta_new(uint64_t first_message);
+/* An empty delta whose first message will have this id, or NULL when out of memory. secret: a
+ * number that strangers don't know, for its hashes. */
+struct delta *delta_new(uint64_t first_message, uint64_t secret);
 
 /* Free it. Accepts NULL. */
 void delta_free(struct delta *delta);

@@ -7,28 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The mark as it stands in front of each batch. */
-struct mark {
-    uint8_t bytes[8];
-};
-
-static struct mark mark_of(const struct replay *replay)
-{
-    struct mark mark;
-
-    for (int i = 0; i < 8; i++)
-        mark.bytes[i] = (uint8_t)(replay->mark >> (56 - 8 * i));
-    return mark;
-}
-
 /* The batch at an offset. ERR_OK, or ERR_CHECKSUM: there is none that is whole. */
 static int batch_at(const struct replay *replay, const uint8_t *bytes, size_t len, size_t offset,
                     struct batch_header *ret_header)
 {
     struct batch_header header;
-    struct mark mark = mark_of(replay);
+    uint8_t mark[8];
 
-    if (len - offset < BATCH_HEADER_LEN || memcmp(bytes + offset, &mark, sizeof mark) != 0 ||
+    for (int i = 0; i < 8; i++)
+        mark[i] = (uint8_t)(replay->mark >> (56 - 8 * i));
+    if (len - offset < BATCH_HEADER_LEN || memcmp(bytes + offset, mark, sizeof mark) != 0 ||
         batch_header_read(bytes + offset, &header) != ERR_OK ||
         batch_size(&header) > len - offset ||
         batch_crc(bytes + offset + BATCH_HEADER_LEN, header.len) != header.crc)
@@ -74,27 +62,28 @@ static int batch_take(struct replay *replay, struct segment *segment, const uint
     return replay->batch(replay->context, header, records, place);
 }
 
-/* The next whole batch that is newer, from offset on; len when there is none. */
-static size_t batch_search(const struct replay *replay, const uint8_t *bytes, size_t len,
-                           size_t offset)
+/* The next whole batch that is newer, beginning in [offset, used); len when there is none. */
+static size_t batch_search(const struct replay *replay, const uint8_t *bytes, size_t used,
+                           size_t len, size_t offset)
 {
     struct batch_header header;
-    struct mark mark = mark_of(replay);
 
-    /* Most of it is the zeroes of a segment that is not full: looked at once, and quickly. */
-    for (; offset + BATCH_HEADER_LEN <= len; offset += BATCH_ALIGN) {
-        if (memcmp(bytes + offset, &mark, sizeof mark) == 0 &&
-            batch_at(replay, bytes, len, offset, &header) == ERR_OK &&
+    for (; offset < used; offset += BATCH_ALIGN) {
+        if (batch_at(replay, bytes, len, offset, &header) == ERR_OK &&
             header.number > replay->last)
             return offset;
     }
     return len;
 }
 
-/* Behind the last byte that is not zero. */
-static size_t used_end(const uint8_t *bytes, size_t len, size_t offset)
+/* Behind the last byte that is not zero, or a few more. */
+static size_t used_end(const uint8_t *bytes, size_t len)
 {
-    while (len > offset && bytes[len - 1] == 0)
+    static const uint8_t zeroes[4096] = { 0 };
+
+    while (len >= sizeof zeroes && memcmp(bytes + len - sizeof zeroes, zeroes, sizeof zeroes) == 0)
+        len -= sizeof zeroes;
+    while (len > 0 && bytes[len - 1] == 0)
         len--;
     return len;
 }
@@ -102,11 +91,11 @@ static size_t used_end(const uint8_t *bytes, size_t len, size_t offset)
 int replay_scan(struct replay *replay, struct segment *segment, const uint8_t *bytes, size_t len,
                 bool complete)
 {
-    size_t offset = SEGMENT_HEADER_LEN;
+    size_t offset = SEGMENT_HEADER_LEN, used = used_end(bytes, len);
     bool skipped = false;
     int err = ERR_OK;
 
-    while (offset < len && !err) {
+    while (offset < (complete ? len : used) && !err) {
         struct batch_header header;
         if (batch_at(replay, bytes, len, offset, &header) == ERR_OK) {
             if (header.number > replay->last + 1 && !skipped)
@@ -116,11 +105,11 @@ int replay_scan(struct replay *replay, struct segment *segment, const uint8_t *b
             offset += batch_size(&header);
             continue;
         }
-        size_t next = batch_search(replay, bytes, len, offset + BATCH_ALIGN);
+        size_t next = batch_search(replay, bytes, used, len, offset + BATCH_ALIGN);
         if (next < len || complete)
             damage_note(replay, segment, offset, next);
         else
-            replay->torn_bytes += used_end(bytes, len, offset) - offset;
+            replay->torn_bytes += used - offset;
         skipped = true;
         offset = next;
     }
@@ -180,6 +169,14 @@ static int header_load(struct replay *replay, const struct disk *disk, struct op
     return err;
 }
 
+/* Is all of it in the tables, as the next one says? Then it needs no reading. */
+static bool is_applied(const struct replay *replay, const struct opened *o,
+                       const struct opened *next)
+{
+    return next && next->header.before == o->segment->number && next->header.before_end > 0 &&
+           next->header.first_group <= replay->applied + 1;
+}
+
 /* Scan one segment up to where it is known to end. */
 static int segment_scan(struct replay *replay, const struct disk *disk, struct opened *o,
                         const struct opened *next)
@@ -188,6 +185,11 @@ static int segment_scan(struct replay *replay, const struct disk *disk, struct o
     uint64_t len = ends ? next->header.before_end : o->segment->size;
     size_t got = 0;
 
+    if (is_applied(replay, o, next) && !replay->look_only) {
+        o->segment->end = next->header.before_end;
+        o->segment->last_group = next->header.first_group - 1;
+        return ERR_OK;
+    }
     if (len > o->segment->size)
         len = o->segment->size;
     uint8_t *bytes = malloc((size_t)len + 1);

@@ -26,7 +26,23 @@ struct restore {
 
 typedef int (*row_fn)(struct restore *r, struct str key, struct str content);
 
-/* Call fn with every row whose key begins with prefix; what is not readable is counted. */
+/* Is it damage, which is counted and stepped over? */
+static bool is_damage(struct restore *r, int err)
+{
+    bool is = err == ERR_CHECKSUM || err == ERR_MALFORMED;
+
+    r->recovery->damaged += is;
+    return is;
+}
+
+/* The end of a run through a table: where its pages make no sense, the rest is out of reach. */
+static int run_end(struct restore *r, int err)
+{
+    return err == ERR_NOT_FOUND || is_damage(r, err) ? ERR_OK : err;
+}
+
+/* Call fn with every row whose key begins with prefix. Only a checksum that is right tells
+ * where they end: a wrong bit may be in the key. */
 static int rows_each(struct restore *r, enum table table, struct str prefix, row_fn fn)
 {
     struct tables_cursor *cursor;
@@ -37,20 +53,16 @@ static int rows_each(struct restore *r, enum table table, struct str prefix, row
         return err;
     for (err = r->kind->seek(cursor, prefix, &key, &value); !err;
          err = r->kind->next(cursor, &key, &value)) {
+        if (is_damage(r, row_open(key, value, &value)))
+            continue;
         if (key.len < prefix.len || (prefix.len && memcmp(key.ptr, prefix.ptr, prefix.len) != 0))
             break;
-        err = row_open(key, value, &value);
-        if (!err)
-            err = fn(r, key, value);
-        if (err == ERR_CHECKSUM || err == ERR_MALFORMED) {
-            r->recovery->damaged++;
-            err = ERR_OK;
-        }
-        if (err)
+        err = fn(r, key, value);
+        if (err && !is_damage(r, err))
             break;
     }
     r->kind->cursor_free(cursor);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    return run_end(r, err);
 }
 
 /* ---- a session ---- */
@@ -215,17 +227,12 @@ static int delta_session_give(struct restore *r, uint64_t number)
 }
 
 /* One session of the tables. */
-static int table_session_give(struct restore *r, struct str key, struct str value)
+static int table_session_give(struct restore *r, uint64_t number, struct str about)
 {
-    uint64_t number;
-
-    if (!row_key_read(key, &number))
-        return ERR_CHECKSUM;
     const struct delta_session *s = delta_session_find(r->delta, number);
     if (s && (s->dropped || s->about))
         return delta_session_give(r, number);
-    int err = row_open(key, value, &value);
-    return err ? err : session_give(r, number, value);
+    return session_give(r, number, about);
 }
 
 static int sessions_give(struct restore *r, const struct numbers *numbers)
@@ -239,24 +246,20 @@ static int sessions_give(struct restore *r, const struct numbers *numbers)
         return err;
     for (err = r->kind->seek(cursor, (struct str){ "", 0 }, &key, &value); !err;
          err = r->kind->next(cursor, &key, &value)) {
-        uint64_t number = UINT64_MAX;
-        row_key_read(key, &number);
+        uint64_t number;
+        if (is_damage(r, row_open(key, value, &value)) || !row_key_read(key, &number))
+            continue;
         for (; at < numbers->len && numbers->at[at] < number && !err; at++)
             err = delta_session_give(r, numbers->at[at]);
         if (at < numbers->len && numbers->at[at] == number)
             at++;
         if (!err)
-            err = table_session_give(r, key, value);
-        if (err == ERR_CHECKSUM || err == ERR_MALFORMED) {
-            r->recovery->damaged++;
-            err = ERR_OK;
-        }
-        if (err)
+            err = table_session_give(r, number, value);
+        if (err && !is_damage(r, err))
             break;
     }
     r->kind->cursor_free(cursor);
-    if (err == ERR_NOT_FOUND)
-        err = ERR_OK;
+    err = run_end(r, err);
     for (; at < numbers->len && !err; at++)
         err = delta_session_give(r, numbers->at[at]);
     return err;
@@ -288,21 +291,20 @@ static int delta_retained_give(struct restore *r)
 {
     int err = ERR_OK;
 
-    map_each (&r->delta->retained, struct delta_retained, retained) {
+    for (const struct list *node = r->delta->topics.next; node != &r->delta->topics;
+         node = node->next) {
+        const struct delta_retained *retained =
+            list_entry(node, struct delta_retained, in_delta);
         struct str body;
         if (retained->deleted)
             continue;
         err = fetch_body(&r->fetch, retained->id, &retained->message, &body);
         if (!err)
             err = retained_give(r, body);
-        if (err == ERR_CHECKSUM || err == ERR_MALFORMED) {
-            r->recovery->damaged++;
-            err = ERR_OK;
-        }
-        if (err)
+        if (err && !is_damage(r, err))
             return err;
     }
-    return err;
+    return ERR_OK;
 }
 
 static int everything_give(struct restore *r)

@@ -44,9 +44,12 @@ struct store_config {
     uint64_t tables_bytes_max;     /* 0: 16 GiB */
     uint64_t pending_bytes_max;    /* of a gathering group, before STORE_FULL; 0: 256 MiB */
     uint32_t lazy_ms;              /* how long operations that nobody waits for may; 0: 500 */
-    void (*durable)(void *context, uint64_t token); /* everything up to token is durable */
+    /* Everything up to token is durable, but for lazy operations: nobody waits for them, and
+     * they follow in order, within lazy_ms. */
+    void (*durable)(void *context, uint64_t token);
     /* The answer to a store_load; borrowed, with its messages: who keeps one takes a reference. */
     void (*loaded)(void *context, const struct core_loaded *loaded);
+    /* The health has changed, or is what it was and damage was met: why says where. */
     void (*health)(void *context, enum store_health health, const char *why);
     void *context;
 };
@@ -83,7 +86,8 @@ bool store_work(struct store *store);
 void store_submit(struct store *store, const struct durable_op *ops, size_t count);
 
 /* Read a session's queue from a place on, everything submitted so far considered: up to
- * entries_max entries or about bytes_max bytes, at least one if there is one. */
+ * entries_max entries or about bytes_max bytes, at least one if there is one. The answer's end
+ * is UINT64_MAX where nothing was behind it when this was called. */
 void store_load(struct store *store, uint64_t session, uint64_t from, size_t entries_max,
                 size_t bytes_max);
 
@@ -96,8 +100,10 @@ uint64_t store_deadline(const struct store *store);
 /* Hear what the store thread has done. */
 void store_poll(struct store *store, uint64_t now_ms);
 
-/* Copy the store into a new directory, consistent as of now, while it runs. done comes on the
- * node thread, from store_poll. ERR_OK: begun. */
+/* Copy the store into a directory, consistent as of now or a little later, while it runs. The
+ * directory exists and has no store in it; the copy is one file, and opens as a store. done
+ * comes on the node thread, from store_poll, or from store_close with ERR_CLOSED; with
+ * ERR_EXISTS where another backup is under way. ERR_OK: begun. */
 int store_backup(struct store *store, const char *dir, void (*done)(void *context, int err),
                  void *context);
 

@@ -5,7 +5,8 @@
  *
  * Two kinds: LMDB, and memory for tests.
  *
- * All functions return ERR_OK, ERR_NOT_FOUND, ERR_LIMIT (no room), ERR_NOMEM or ERR_IO. */
+ * All functions return ERR_OK, ERR_NOT_FOUND, ERR_LIMIT (no room), ERR_NOMEM, ERR_IO, or
+ * ERR_CHECKSUM where the file itself makes no sense. */
 #pragma once
 
 #include "base/buf.h"

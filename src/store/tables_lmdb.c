@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "base/err.h"
+#include "store/disk.h"
 #include "store/tables.h"
 
 #include <assert.h>
@@ -25,10 +26,12 @@ struct lmdb_txn {
     struct tables_txn txn;
     struct tables_lmdb *lmdb;
     MDB_txn *mdb;
+    size_t len; /* of the file, as far as it has pages */
 };
 
 struct lmdb_cursor {
     struct tables_cursor cursor;
+    struct lmdb_txn *txn;
     MDB_cursor *mdb;
 };
 
@@ -61,6 +64,17 @@ static struct str str_of(MDB_val val)
     return (struct str){ val.mv_data, val.mv_size };
 }
 
+/* A damaged page may tell of bytes behind the end of the file, where reading would end the
+ * process. (Those of a page that this transaction has changed are somewhere else in memory.) */
+static int val_check(const struct lmdb_txn *txn, MDB_val val)
+{
+    uintptr_t map = (uintptr_t)txn->lmdb->map, at = (uintptr_t)val.mv_data;
+
+    if (at < map || at - map >= txn->lmdb->map_len)
+        return ERR_OK;
+    return val.mv_size <= txn->len && at - map <= txn->len - val.mv_size ? ERR_OK : ERR_CHECKSUM;
+}
+
 static int lmdb_begin(struct tables *tables, bool write, struct tables_txn **ret_txn)
 {
     struct tables_lmdb *lmdb = (struct tables_lmdb *)tables;
@@ -73,8 +87,13 @@ static int lmdb_begin(struct tables *tables, bool write, struct tables_txn **ret
         free(txn);
         return err;
     }
+    MDB_envinfo info;
+    MDB_stat stat;
+    mdb_env_info(lmdb->env, &info);
+    mdb_env_stat(lmdb->env, &stat);
     txn->txn.kind = tables->kind;
     txn->lmdb = lmdb;
+    txn->len = (info.me_last_pgno + 1) * stat.ms_psize;
     *ret_txn = &txn->txn;
     return ERR_OK;
 }
@@ -103,6 +122,8 @@ static int lmdb_get(struct tables_txn *tables_txn, enum table table, struct str 
     MDB_val k = val_of(key), v;
     int err = err_of(mdb_get(txn->mdb, txn->lmdb->dbi[table], &k, &v));
 
+    if (!err)
+        err = val_check(txn, v);
     if (!err)
         *ret_value = str_of(v);
     return err;
@@ -141,6 +162,7 @@ static int lmdb_cursor(struct tables_txn *tables_txn, enum table table,
     if (!cursor)
         return ERR_NOMEM;
     cursor->cursor.kind = tables_txn->kind;
+    cursor->txn = txn;
     int err = err_of(mdb_cursor_open(txn->mdb, txn->lmdb->dbi[table], &cursor->mdb));
     if (err) {
         free(cursor);
@@ -153,9 +175,14 @@ static int lmdb_cursor(struct tables_txn *tables_txn, enum table table,
 static int cursor_get(struct tables_cursor *cursor, MDB_cursor_op op, MDB_val key,
                       struct str *ret_key, struct str *ret_value)
 {
+    struct lmdb_cursor *c = (struct lmdb_cursor *)cursor;
     MDB_val value;
-    int err = err_of(mdb_cursor_get(((struct lmdb_cursor *)cursor)->mdb, &key, &value, op));
+    int err = err_of(mdb_cursor_get(c->mdb, &key, &value, op));
 
+    if (!err && val_check(c->txn, key) != ERR_OK)
+        return ERR_CHECKSUM;
+    if (!err && val_check(c->txn, value) != ERR_OK)
+        value.mv_size = 0; /* which no checksum is right for */
     if (err)
         return err;
     *ret_key = str_of(key);
@@ -260,10 +287,18 @@ static void lmdb_drop_resident(struct tables *tables)
 static int lmdb_copy(struct tables *tables, const char *dir)
 {
     char path[PATH_MAX];
+    int file = -1;
 
     snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
-    return err_of(
-        mdb_env_copy2(((struct tables_lmdb *)tables)->env, path, MDB_CP_COMPACT));
+    int err = err_of(mdb_env_copy2(((struct tables_lmdb *)tables)->env, path, MDB_CP_COMPACT));
+    if (!err)
+        err = disk_os.open(&disk_os, path, false, &file);
+    if (err)
+        return err;
+    /* LMDB leaves it to the umask who may read it, and to the kernel when it is on the disk. */
+    err = fchmod(file, 0600) == 0 ? disk_os.sync(&disk_os, file) : ERR_IO;
+    disk_os.close(&disk_os, file);
+    return err ? err : disk_os.sync_dir(&disk_os, dir);
 }
 
 static void lmdb_close(struct tables *tables)

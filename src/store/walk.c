@@ -3,32 +3,66 @@
 
 #include "base/err.h"
 
-/* Note the row that the cursor gave with err, if it is one of this queue. */
-static int row_note(struct walk *w, int err)
+/* What a row is to this walk. */
+enum row_is { ROW_OURS, ROW_BEHIND, ROW_DAMAGED };
+
+/* Judge the row. Only a checksum that is right tells where the queue ends: a wrong bit may be
+ * in the key. */
+static enum row_is row_judge(struct walk *w, struct str key, struct str value)
 {
     uint64_t session;
+    struct str content;
 
-    w->has_row = !err && row_key_read_pair(w->key, &session, &w->row_seq) &&
-                 session == w->session;
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (row_open(key, value, &content) != ERR_OK ||
+        !row_key_read_pair(key, &session, &w->row_seq))
+        return ROW_DAMAGED;
+    if (session != w->session)
+        return ROW_BEHIND;
+    if (w->row_seq < w->floor || queue_row_read(content, &w->row) != ERR_OK)
+        return ROW_DAMAGED;
+    return ROW_OURS;
+}
+
+/* Go on from the row that the cursor gave with err to the first that is this queue's. */
+static int row_find(struct walk *w, int err, struct str key, struct str value)
+{
+    const struct tables_kind *kind = w->cursor->kind;
+
+    w->has_row = false;
+    for (; !err; err = kind->next(w->cursor, &key, &value)) {
+        enum row_is is = row_judge(w, key, value);
+        w->has_row = is == ROW_OURS;
+        if (is != ROW_DAMAGED)
+            return ERR_OK;
+        w->damaged++;
+    }
+    if (err != ERR_CHECKSUM)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    w->damaged++; /* and no way to what is behind */
+    return ERR_OK;
 }
 
 static int row_seek(struct walk *w, uint64_t seq)
 {
     struct row_key from = row_key_queue(w->session, seq);
+    struct str key, value;
+    int err = w->cursor->kind->seek(w->cursor, row_key_str(&from), &key, &value);
 
-    return row_note(w, w->cursor->kind->seek(w->cursor, row_key_str(&from), &w->key, &w->value));
+    return row_find(w, err, key, value);
 }
 
 static int row_next(struct walk *w)
 {
-    return row_note(w, w->cursor->kind->next(w->cursor, &w->key, &w->value));
+    struct str key, value;
+    int err = w->cursor->kind->next(w->cursor, &key, &value);
+
+    return row_find(w, err, key, value);
 }
 
 int walk_begin(struct walk *walk, const struct layers *layers, struct tables_txn *txn,
                uint64_t session, uint64_t from)
 {
-    *walk = (struct walk){ .session = session };
+    *walk = (struct walk){ .session = session, .floor = from };
     for (int i = 0; i < LAYERS && !walk->hidden; i++) {
         walk->deltas[i] = layers->deltas[i];
         if (!layers->deltas[i])
@@ -87,57 +121,44 @@ static bool received_above(const struct walk *w, int layer, uint64_t seq)
     return false;
 }
 
-/* The row as a place. ERR_CHECKSUM: it is not readable. */
-static int row_take(struct walk *w, struct walk_place *place)
+/* The place that comes next, of all layers; false: the end. */
+static bool place_next(struct walk *w, struct walk_place *ret_place)
 {
-    struct str content;
-    int err = row_open(w->key, w->value, &content);
+    struct walk_place place = { .seq = w->row_seq, .row = w->row };
+    bool found = w->has_row;
+    int layer = LAYERS;
 
-    if (!err)
-        err = queue_row_read(content, &place->row);
-    place->received = !err && (place->row.received || received_above(w, LAYERS, place->seq));
-    return err;
+    for (int i = LAYERS - 1; i >= 0; i--) {
+        const struct delta_entry *entry = entry_next(w, i);
+        if (entry && (!found || entry->seq <= place.seq)) {
+            place = (struct walk_place){ .seq = entry->seq, .delta = w->deltas[i],
+                                         .entry = entry };
+            found = true;
+            layer = i;
+        }
+    }
+    bool received = place.entry ? place.entry->received : place.row.received;
+    place.received = received || received_above(w, layer, place.seq);
+    *ret_place = place;
+    return found;
 }
 
 int walk_next(struct walk *w, struct walk_place *ret_place)
 {
-    for (;;) {
-        struct walk_place place = { .seq = UINT64_MAX };
-        int err = rows_skip(w), layer = LAYERS;
-        bool found = w->has_row;
-        if (err)
-            return err;
-        if (found)
-            place.seq = w->row_seq;
-        for (int i = LAYERS - 1; i >= 0; i--) {
-            const struct delta_entry *entry = entry_next(w, i);
-            if (entry && (!found || entry->seq <= place.seq)) {
-                place = (struct walk_place){ .seq = entry->seq, .delta = w->deltas[i],
-                                             .entry = entry };
-                found = true;
-                layer = i;
-            }
-        }
-        if (!found)
-            return ERR_NOT_FOUND;
-        int bad = ERR_OK;
-        if (place.entry)
-            place.received = place.entry->received || received_above(w, layer, place.seq);
-        else
-            bad = row_take(w, &place);
-        /* All layers step over this place. */
-        for (int i = 0; i < LAYERS; i++) {
-            const struct delta_entry *entry = entry_next(w, i);
-            w->at[i] += entry && entry->seq == place.seq;
-        }
-        if (!bad)
-            *ret_place = place;
-        if (w->has_row && w->row_seq == place.seq)
-            err = row_next(w);
-        if (err || !bad)
-            return err;
-        w->damaged++;
+    int err = rows_skip(w);
+
+    if (err)
+        return err;
+    if (!place_next(w, ret_place))
+        return ERR_NOT_FOUND;
+    /* All layers step over this place. */
+    for (int i = 0; i < LAYERS; i++) {
+        const struct delta_entry *entry = entry_next(w, i);
+        w->at[i] += entry && entry->seq == ret_place->seq;
     }
+    w->floor = ret_place->seq + 1;
+    bool row_too = w->has_row && w->row_seq == ret_place->seq;
+    return row_too ? row_next(w) : ERR_OK;
 }
 
 void walk_finish(struct walk *walk)

@@ -26,7 +26,8 @@ struct walk {
     struct tables_cursor *cursor;
     bool has_row;
     uint64_t row_seq;
-    struct str key, value; /* of the row */
+    struct queue_row row;
+    uint64_t floor; /* places before it were given: rows come in order, or are damaged */
     uint64_t damaged;      /* rows that were not readable, and skipped */
 };
 

@@ -206,7 +206,7 @@ static bool is_full(const struct worker *w)
 /* Let the active delta go its way to the tables, and begin a new one. */
 static bool freeze(struct worker *w)
 {
-    struct delta *fresh = delta_new(w->next_message);
+    struct delta *fresh = delta_new(w->next_message, w->mark);
 
     if (!fresh)
         return false; /* later */

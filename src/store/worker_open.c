@@ -135,7 +135,7 @@ static int journal_open(struct worker *w, struct buf *report)
     journal_init(&w->journal, w->disk, w->config.dir, w->config.journal_bytes_max);
     if (w->config.segment_bytes)
         w->journal.segment_bytes = w->config.segment_bytes;
-    w->active = delta_new(w->next_message);
+    w->active = delta_new(w->next_message, w->mark);
     if (!w->active)
         return ERR_NOMEM;
     int err = replay_run(&replay, &w->journal);

@@ -205,13 +205,17 @@ static void say(struct conversation *c, conn_id conn)
     }
     enum mqtt_version version = peer->version ? (enum mqtt_version)peer->version : MQTT_5;
     int err = mqtt_frame_find(c->at, (size_t)(c->end - c->at), 4096, &frame);
+    uint8_t told =
+        peer->version ? 0 : mqtt_connect_version(c->at, (size_t)(c->end - c->at));
     c->at += err ? (c->at < c->end) : frame.whole;
     if (!err)
         err = mqtt_decode(&frame, version, &packet);
     if (err == ERR_MORE)
         return;
     if (err) {
-        step(c, (struct core_event){ .kind = CORE_BAD, .conn = conn, .err = err });
+        peer->version |= told; /* what is answered to a CONNECT is in its version */
+        step(c, (struct core_event){
+                    .kind = CORE_BAD, .conn = conn, .version = told, .err = err });
         return;
     }
     if (packet.kind == MQTT_CONNECT)

@@ -175,7 +175,10 @@ static void talk_bytes(struct talk *talk, conn_id conn, const uint8_t *bytes, si
     if (!err)
         err = mqtt_decode(&frame, version, &packet);
     if (err) {
-        step(talk, (struct core_event){ .kind = CORE_BAD, .conn = conn, .err = err });
+        uint8_t told = talk->versions[conn] ? 0 : mqtt_connect_version(bytes, len);
+        talk->versions[conn] |= told; /* what is answered to a CONNECT is in its version */
+        step(talk,
+             (struct core_event){ .kind = CORE_BAD, .conn = conn, .version = told, .err = err });
         return;
     }
     if (packet.kind == MQTT_CONNECT && !talk->versions[conn])

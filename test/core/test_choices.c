@@ -101,9 +101,11 @@ START_TEST(a_shutdown_may_send_clients_elsewhere)
     struct talk *v = with((struct core_config){ 0 });
 
     CONNECT(t, 2, "old", .version = MQTT_311);
+    CONNECT(t, 3, "small", .packet_max = 20); /* [MQTT-3.14.2-3] */
     talk_forget(t);
     talk_event(t, 0, CORE_SHUTDOWN);
     TALK_EXPECT(t, "1 DISCONNECT 9c see b.example:1883\n1 close\n2 close\n"
+                   "3 DISCONNECT 9c\n3 close\n"
                    "9 DISCONNECT 9c see b.example:1883\n9 close\n");
     talk_event(u, 0, CORE_SHUTDOWN);
     TALK_EXPECT(u, "1 DISCONNECT 9d see b.example:1883\n1 close\n"
@@ -125,6 +127,8 @@ START_TEST(response_information_goes_to_who_asks_where_there_is_some)
     CONNECT(t, 2, "b", .want_response = true);
     CONNECT(t, 3, "c");
     TALK_EXPECT(t, "2 CONNACK 00 answers=answers/b\n3 CONNACK 00\n");
+    CONNECT(t, 4, "d", .want_response = true, .packet_max = 22); /* no room for it */
+    TALK_EXPECT(t, "4 CONNACK 00\n");
     CONNECT(u, 2, "b", .want_response = true);
     TALK_EXPECT(u, "2 CONNACK 00\n");
     talk_free(t);

@@ -134,6 +134,50 @@ START_TEST(an_unknown_version_is_told_so_in_the_oldest_words)
 }
 END_TEST
 
+/* [MQTT-3.1.4-1] [MQTT311-3.1.4-1] [MQTT5 4.13.1]: only version 5 is told why. */
+START_TEST(a_connect_that_cannot_be_read_is_refused_with_its_reason)
+{
+    static const struct {
+        const char *hex, *said;
+    } cases[] = {
+        /* the reserved flag; a property twice; one of another packet; no UTF-8 */
+        { "10 0e 00 04 4d 51 54 54 05 03 00 00 00 00 01 61", "1 CONNACK 81\n1 close\n" },
+        { "10 14 00 04 4d 51 54 54 05 02 00 00 06 21 00 01 21 00 01 00 01 61",
+          "1 CONNACK 82\n1 close\n" },
+        { "10 10 00 04 4d 51 54 54 05 02 00 00 02 24 01 00 01 61", "1 CONNACK 81\n1 close\n" },
+        { "10 0e 00 04 4d 51 54 54 05 02 00 00 00 00 01 ff", "1 CONNACK 81\n1 close\n" },
+        /* a will whose topic has a wildcard */
+        { "10 15 00 04 4d 51 54 54 05 06 00 00 00 00 01 61 00 00 01 23 00 01 78",
+          "1 CONNACK 90\n1 close\n" },
+        { "10 0d 00 04 4d 51 54 54 04 03 00 00 00 01 61", "1 close\n" },
+        { "10 0d 00 04 4d 51 54 54 04 02 00 00 00 01 ff", "1 close\n" },
+        { "10 0f 00 06 4d 51 49 73 64 70 03 02 00 00 00 01 ff", "1 close\n" },
+        { "10 0d 00 04 6d 71 74 74 05 02 00 00 00 01 61", "1 close\n" },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct talk *t = talk_new(NULL);
+        talk_open(t, 1);
+        talk_hex(t, 1, cases[i].hex);
+        TALK_EXPECT(t, cases[i].said);
+        talk_free(t);
+    }
+}
+END_TEST
+
+/* 3.1 has bits that "are not used", and a server that reads its CONNECT ignores them. */
+START_TEST(bits_without_a_use_in_the_oldest_version_are_ignored)
+{
+    struct talk *t = talk_new(NULL);
+
+    talk_open(t, 1);
+    talk_hex(t, 1, "1b 0f 00 06 4d 51 49 73 64 70 03 03 00 00 00 01 61");
+    talk_hex(t, 1, "c5 00");
+    TALK_EXPECT(t, "1 CONNACK 00\n1 PINGRESP\n");
+    talk_free(t);
+}
+END_TEST
+
 /* [MQTT-3.1.4-2] [MQTT-3.2.2-6] [MQTT-3.2.2-7] */
 START_TEST(without_credentials_only_the_open_house_lets_in)
 {
@@ -334,6 +378,8 @@ UNIT_MAIN("core/connect", each_version_is_let_in_and_told_what_it_must_know,
           a_client_that_comes_again_takes_over_from_itself, a_second_connect_is_a_protocol_error,
           anything_before_connect_closes, who_does_not_say_connect_in_time_is_closed,
           an_unknown_version_is_told_so_in_the_oldest_words,
+          a_connect_that_cannot_be_read_is_refused_with_its_reason,
+          bits_without_a_use_in_the_oldest_version_are_ignored,
           without_credentials_only_the_open_house_lets_in, methods_of_authentication_are_refused,
           a_silent_client_is_closed_after_one_and_a_half_keep_alives,
           a_packet_that_takes_long_to_arrive_is_no_silence,

@@ -203,6 +203,28 @@ START_TEST(memory_may_run_out_anywhere)
 }
 END_TEST
 
+/* [MQTT311-4.8.0-2]: without memory for a message nothing is promised. */
+START_TEST(who_publishes_when_memory_is_short_is_closed_and_not_acknowledged)
+{
+    static const char *const closes[] = { "1 close\n", "1 DISCONNECT 89\n1 close\n" };
+
+    for (int i = 0; i < 2; i++) {
+        struct talk *t = talk_new(NULL);
+        CONNECT(t, 1, "a", .version = i ? MQTT_5 : MQTT_311);
+        talk_forget(t);
+        talk_around_step = around_step;
+        fail_after = 0;
+        PUBLISH(t, 1, "x", "m", .qos = 1, .id = 1);
+        talk_around_step = NULL;
+        in_step = false;
+        fail_after = -1;
+        ck_assert(t->failed);
+        TALK_EXPECT(t, closes[i]);
+        talk_free(t);
+    }
+}
+END_TEST
+
 START_TEST(a_core_is_made_whole_or_not_at_all)
 {
     int after = 0;
@@ -223,4 +245,5 @@ END_TEST
 
 UNIT_MAIN("core/determinism", the_same_events_have_the_same_effects,
           when_all_have_left_nothing_is_left, memory_may_run_out_anywhere,
+          who_publishes_when_memory_is_short_is_closed_and_not_acknowledged,
           a_core_is_made_whole_or_not_at_all)

@@ -4,6 +4,8 @@
 
 #include "talk.h"
 
+#include <string.h>
+
 /* A publisher on connection 9; a subscriber to x, QoS 2, on 1 with a window of one. */
 static struct talk *pair(void)
 {
@@ -28,7 +30,7 @@ START_TEST(a_full_window_holds_back_nothing_else)
     PUBLISH(t, 1, "y", "m4", .qos = 1, .id = 7);
     talk_hex(t, 1, "c0 00");
     TALK_EXPECT(t, "1 PUBLISH x m1 q1 id1\n9 PUBACK 1\n9 PUBACK 2\n1 PUBLISH x m3\n"
-                   "1 SUBACK 1 00\n1 PUBLISH y m4\n1 PUBACK 7\n1 PINGRESP\n");
+                   "1 SUBACK 1 00\n1 PUBACK 7\n1 PUBLISH y m4\n1 PINGRESP\n");
     talk_ack(t, 1, MQTT_PUBACK, 1, 0);
     TALK_EXPECT(t, "1 PUBLISH x m2 q1 id2\n");
     talk_free(t);
@@ -100,13 +102,35 @@ START_TEST(answers_come_in_the_order_of_what_they_answer)
 }
 END_TEST
 
-/* [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.7.2-2] [MQTT-3.9.2-1] */
+/* Many refusals in one SUBSCRIBE: the codes fit, and the words do not. */
+static void ask_too_much(struct talk *t, conn_id conn, size_t count)
+{
+    struct mqtt_packet packet = { .kind = MQTT_SUBSCRIBE, .subscribe.packet_id = 4 };
+    struct buf list = { 0 };
+
+    for (size_t i = 0; i < count; i++)
+        mqtt_subscribe_add(&list, MQTT_5, STR("a#"), &(struct mqtt_sub_options){ 0 });
+    packet.subscribe.list = buf_str(&list);
+    packet.subscribe.count = count;
+    talk_packet(t, conn, &packet);
+    buf_finish(&list);
+}
+
+/* [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.6.2-2] [MQTT-3.7.2-2] [MQTT-3.9.2-1] */
 START_TEST(words_never_make_an_answer_too_large)
 {
     struct talk *t = talk_new(NULL);
 
+    CONNECT(t, 2, "b", .packet_max = 140);
+    talk_forget(t);
+    ask_too_much(t, 2, 130);
+    ck_assert_ptr_null(strstr(talk_said(t), "invalid"));
+    ask_too_much(t, 2, 2);
+    TALK_EXPECT(t, "2 SUBACK 4 8f 8f \"topic filter invalid\"\n");
     CONNECT(t, 1, "a", .packet_max = 40);
     talk_forget(t);
+    talk_ack(t, 1, MQTT_PUBREC, 5, 0);
+    TALK_EXPECT(t, "1 PUBREL 5 92\n");
     PUBLISH(t, 1, "$SYS/x", "m", .qos = 1, .id = 1);
     PUBLISH(t, 1, "$SYS/x", "m", .qos = 2, .id = 2);
     talk_ack(t, 1, MQTT_PUBREL, 3, 0);

@@ -61,7 +61,7 @@ START_TEST(a_full_window_lets_the_queue_fill_and_no_further)
     talk_forget(t);
     for (uint16_t id = 1; id <= 4; id++)
         PUBLISH(t, 1, "x", id == 1 ? "1" : id == 2 ? "2" : "3", .qos = 1, .id = id);
-    TALK_EXPECT(t, "1 PUBLISH x 1 q1 id1\n1 PUBACK 1\n1 PUBACK 2\n1 PUBACK 3\n1 PUBACK 4\n");
+    TALK_EXPECT(t, "1 PUBACK 1\n1 PUBLISH x 1 q1 id1\n1 PUBACK 2\n1 PUBACK 3\n1 PUBACK 4\n");
     talk_ack(t, 1, MQTT_PUBACK, 1, 0);
     talk_ack(t, 1, MQTT_PUBACK, 2, 0);
     TALK_EXPECT(t, "1 PUBLISH x 2 q1 id2\n");

@@ -57,7 +57,7 @@ START_TEST(a_message_is_not_raised_above_its_own_qos)
     talk_forget(t);
     PUBLISH(t, 1, "a", "0");
     PUBLISH(t, 1, "a", "1", .qos = 1, .id = 4);
-    TALK_EXPECT(t, "1 PUBLISH a 0\n1 PUBLISH a 1 q1 id1\n1 PUBACK 4\n");
+    TALK_EXPECT(t, "1 PUBLISH a 0\n1 PUBACK 4\n1 PUBLISH a 1 q1 id1\n");
     talk_free(t);
 }
 END_TEST
@@ -103,6 +103,10 @@ START_TEST(a_topic_alias_stands_for_its_topic_on_its_connection)
     talk_forget(t);
     PUBLISH(t, 1, "", "6", .alias = 64);
     TALK_EXPECT(t, "1 DISCONNECT 82\n1 close\n");
+    CONNECT(t, 1, "a");
+    talk_forget(t);
+    talk_hex(t, 1, "30 08 00 01 78 03 23 00 00 37"); /* [MQTT5 3.3.4] */
+    TALK_EXPECT(t, "1 DISCONNECT 94\n1 close\n");
     talk_free(t);
 }
 END_TEST

@@ -50,6 +50,26 @@ START_TEST(no_more_is_in_flight_than_the_client_allows_and_order_is_kept)
 }
 END_TEST
 
+/* Who publishes to itself hears first that its message came, then the message. */
+START_TEST(an_acknowledgement_comes_before_ones_own_message)
+{
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a");
+    CONNECT(t, 2, "b", .version = MQTT_311);
+    CONNECT(t, 3, "c");
+    SUBSCRIBE(t, 1, "#", .qos = 2);
+    SUBSCRIBE(t, 2, "#", .qos = 2);
+    SUBSCRIBE(t, 3, "#");
+    talk_forget(t);
+    PUBLISH(t, 2, "x", "m", .qos = 1, .id = 5);
+    TALK_EXPECT(t, "1 PUBLISH x m q1 id1\n2 PUBACK 5\n2 PUBLISH x m q1 id1\n3 PUBLISH x m\n");
+    PUBLISH(t, 1, "x", "n", .qos = 2, .id = 6);
+    TALK_EXPECT(t, "1 PUBREC 6\n1 PUBLISH x n q2 id2\n2 PUBLISH x n q2 id2\n3 PUBLISH x n\n");
+    talk_free(t);
+}
+END_TEST
+
 START_TEST(our_own_window_holds_where_the_client_sets_none)
 {
     struct talk *t = talk_new(&(struct core_config){ .inflight_max = 1 });
@@ -59,7 +79,7 @@ START_TEST(our_own_window_holds_where_the_client_sets_none)
     talk_forget(t);
     PUBLISH(t, 1, "x", "0", .qos = 1, .id = 1);
     PUBLISH(t, 1, "x", "1", .qos = 1, .id = 2);
-    TALK_EXPECT(t, "1 PUBLISH x 0 q1 id1\n1 PUBACK 1\n1 PUBACK 2\n");
+    TALK_EXPECT(t, "1 PUBACK 1\n1 PUBLISH x 0 q1 id1\n1 PUBACK 2\n");
     talk_ack(t, 1, MQTT_PUBACK, 1, 0);
     TALK_EXPECT(t, "1 PUBLISH x 1 q1 id2\n");
     talk_free(t);
@@ -148,6 +168,7 @@ END_TEST
 
 UNIT_MAIN("core/qos1", a_publish_is_acknowledged_and_a_delivery_waits_for_its_acknowledgement,
           no_more_is_in_flight_than_the_client_allows_and_order_is_kept,
+          an_acknowledgement_comes_before_ones_own_message,
           our_own_window_holds_where_the_client_sets_none,
           identifiers_run_around_and_are_never_used_twice_at_once,
           an_answer_of_the_other_qos_is_a_protocol_error,

@@ -124,7 +124,7 @@ START_TEST(there_is_room_for_so_many_and_who_can_be_told_is)
     PUBLISH(t, 1, "y", "0", .retain = true);
     PUBLISH(t, 2, "y", "1", .retain = true, .qos = 1, .id = 2);
     PUBLISH(t, 1, "x", "n", .retain = true, .qos = 1, .id = 3);
-    TALK_EXPECT(t, "1 PUBACK 1 97 \"quota exceeded\"\n2 PUBLISH y 0\n2 PUBLISH y 1\n2 PUBACK 2\n"
+    TALK_EXPECT(t, "1 PUBACK 1 97 \"quota exceeded\"\n2 PUBLISH y 0\n2 PUBACK 2\n2 PUBLISH y 1\n"
                    "1 PUBACK 3\n");
     char large[201];
     memset(large, 'x', 200);

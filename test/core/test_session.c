@@ -89,7 +89,7 @@ START_TEST(a_session_without_a_limit_stays)
 }
 END_TEST
 
-/* [MQTT-3.14.2-2] */
+/* [MQTT5 3.14.2.2.2] */
 START_TEST(disconnect_may_change_the_expiry_but_not_from_zero)
 {
     struct talk *t = talk_new(NULL);

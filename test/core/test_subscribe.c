@@ -19,11 +19,14 @@ START_TEST(each_entry_has_its_reason)
     packet.subscribe.count = 6;
     CONNECT(t, 1, "a");
     CONNECT(t, 2, "b", .version = MQTT_311);
+    CONNECT(t, 3, "c", .version = MQTT_31);
     talk_forget(t);
     talk_packet(t, 1, &packet);
-    talk_packet(t, 2, &packet); /* [MQTT-3.8.4-5] */
+    talk_packet(t, 2, &packet); /* [MQTT-3.8.4-5] [MQTT311-3.9.3-1] [MQTT311-3.9.3-2] */
+    talk_packet(t, 3, &packet); /* 3.1 has no word for a refusal */
     TALK_EXPECT(t, "1 SUBACK 77 00 8f 02 87 01 02 \"topic filter invalid\"\n"
-                   "2 SUBACK 77 00 80 02 80 01 02\n");
+                   "2 SUBACK 77 00 80 02 80 01 02\n"
+                   "3 SUBACK 77 00 01 02 00 01 02\n");
     buf_finish(&list);
     talk_free(t);
 }
@@ -51,7 +54,7 @@ START_TEST(a_subscription_again_replaces_the_first)
     SUBSCRIBE(t, 1, "x", .qos = 0, .sub_id = 2);
     talk_forget(t);
     PUBLISH(t, 1, "x", "m", .qos = 1, .id = 1);
-    TALK_EXPECT(t, "1 PUBLISH x m sub=2\n1 PUBACK 1\n");
+    TALK_EXPECT(t, "1 PUBACK 1\n1 PUBLISH x m sub=2\n");
     ck_assert_uint_eq(core_stats(t->core).subscriptions, 1);
     talk_free(t);
 }

@@ -30,7 +30,7 @@ static int batch_note(void *context, const struct batch_header *header, struct s
 /* Scan the segment; the number of batches. */
 static uint64_t scan(const uint8_t *bytes, size_t len)
 {
-    struct delta *delta = delta_new(1);
+    struct delta *delta = delta_new(1, 7);
     struct segment segment = { .number = 1, .size = len };
     struct buf report = { 0 };
     struct replay replay = { .mark = MARK, .batch = batch_note, .context = delta,

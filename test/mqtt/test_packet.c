@@ -173,7 +173,17 @@ START_TEST(a_byte_too_many_is_refused)
 }
 END_TEST
 
-/* [MQTT-2.1.3-1] [MQTT311-2.2.2-2] [MQTT-3.15.1-1] */
+/* Is another value of the flags tolerated? 3.1 has DUP on what is sent again, and nothing
+ * against flags where it has no use for them. */
+static bool tolerated(const struct sample *s, uint8_t flags)
+{
+    uint8_t own = s->head & 0x0f;
+
+    return s->version == MQTT_31 && (own == 0 || (own == 2 && flags == 10));
+}
+
+/* [MQTT-2.1.3-1] [MQTT311-2.2.2-1] [MQTT311-2.2.2-2] [MQTT-3.15.1-1] [MQTT311-3.6.1-1]
+ * [MQTT311-3.8.1-1] [MQTT311-3.10.1-1] [MQTT311-3.14.1-1] */
 START_TEST(reserved_flags_of_the_first_byte_are_refused)
 {
     struct buf bytes = { 0 };
@@ -187,10 +197,9 @@ START_TEST(reserved_flags_of_the_first_byte_are_refused)
         buf_clear(&bytes);
         hex_packet(s->head, s->body, &bytes);
         for (uint8_t flags = 0; flags < 16; flags++) {
-            bool again = s->version == MQTT_31 && (s->head & 0x0f) == 2 && flags == 10;
             bytes.data[0] = (uint8_t)((s->head & 0xf0) | flags);
             int err = decode_copy(bytes.data, bytes.len, s->version, &packet, &copy);
-            bool right = bytes.data[0] == s->head || again;
+            bool right = bytes.data[0] == s->head || tolerated(s, flags);
             ck_assert_msg(err == (right ? ERR_OK : ERR_MALFORMED), "%s, flags %d", s->name, flags);
             free(copy);
         }
@@ -317,9 +326,28 @@ START_TEST(return_codes_before_5_and_reason_codes_translate)
 }
 END_TEST
 
+/* What a CONNECT speaks can be told of its first bytes alone, and of nothing else. */
+START_TEST(the_version_of_a_connect_is_known_before_the_rest_is)
+{
+    static const uint8_t five[] = { 0x10, 0x80, 0x01, 0, 4, 'M', 'Q', 'T', 'T', 5, 0xff };
+    static const uint8_t old[] = { 0x10, 0x7f, 0, 6, 'M', 'Q', 'I', 's', 'd', 'p', 3 };
+    static const uint8_t none[] = { 0x10, 0x7f, 0, 4, 'M', 'Q', 'T', 'T', 6 };
+    static const uint8_t ping[] = { 0xc0, 0x0b, 0, 4, 'M', 'Q', 'T', 'T', 5 };
+
+    ck_assert_int_eq(mqtt_connect_version(five, sizeof five), MQTT_5);
+    ck_assert_int_eq(mqtt_connect_version(old, sizeof old), MQTT_31);
+    ck_assert_int_eq(mqtt_connect_version(none, sizeof none), 0);
+    ck_assert_int_eq(mqtt_connect_version(ping, sizeof ping), 0);
+    ck_assert_int_eq(mqtt_connect_version(NULL, 0), 0);
+    for (size_t len = 0; len < sizeof five - 1; len++)
+        ck_assert_int_eq(mqtt_connect_version(five, len), 0);
+}
+END_TEST
+
 UNIT_MAIN("mqtt/packet", every_kind_in_every_version_is_written_as_the_sample_says,
           every_sample_decodes_to_what_it_was_written_from,
           every_prefix_of_a_body_is_refused_but_where_it_may_end, a_byte_too_many_is_refused,
-          reserved_flags_of_the_first_byte_are_refused, packets_written_out_by_hand_are_understood,
+          reserved_flags_of_the_first_byte_are_refused,
+          the_version_of_a_connect_is_known_before_the_rest_is, packets_written_out_by_hand_are_understood,
           lists_that_are_made_are_read_back, long_bodies_get_longer_lengths,
           return_codes_before_5_and_reason_codes_translate)

@@ -128,7 +128,6 @@ START_TEST(a_publish_that_breaks_a_rule_is_refused)
         { "MQTT-4.7.3-1", MQTT_31, 0x30, "{} 'x'", ERR_TOPIC_NAME },
         { "MQTT5 3.3.2.1", MQTT_5, 0x30, "{} [] 'x'", ERR_PROTOCOL },
         { "MQTT5 3.3.2.1", MQTT_5, 0x30, "{} [01 01] 'x'", ERR_PROTOCOL },
-        { "MQTT-3.3.2-8", MQTT_5, 0x30, "{'a'} [23 0000]", ERR_PROTOCOL },
         { "MQTT-3.3.2-14", MQTT_5, 0x30, "{'a'} [08{'r/+'}]", ERR_PROTOCOL },
         { "MQTT-3.3.2-14", MQTT_5, 0x30, "{'a'} [08{'#'}]", ERR_PROTOCOL },
         { "MQTT-4.7.3-1", MQTT_5, 0x30, "{'a'} [08{}]", ERR_PROTOCOL },

@@ -117,6 +117,43 @@ START_TEST(before_connect_only_a_small_packet_is_accepted)
 }
 END_TEST
 
+START_TEST(half_a_connect_of_many_clients_takes_no_more_than_its_share)
+{
+    struct rig rig;
+    char half[1000];
+    static const char start[] = "\x10\xff\x3f\x00\x04MQTT\x05\x02\x00\x00\x00\x1f\x00";
+
+    rig_init(&rig);
+    rig.config.connects_bytes_max = 2500;
+    rig_start(&rig);
+    memset(half, 'x', sizeof half);
+    memcpy(half, start, sizeof start);
+    int a = rig_connect(rig_port(&rig, 0)), b = rig_connect(rig_port(&rig, 0));
+    rig_send(&rig, a, half, sizeof half);
+    rig_send(&rig, b, half, sizeof half);
+    rig_until(&rig, net_stats(rig.net).bytes_in == 2 * sizeof half);
+    int c = rig_connect(rig_port(&rig, 0));
+    rig_send(&rig, c, half, sizeof half);
+    rig_hear(&rig, c, "\x20\x14\x00\x97\x11\x1f\x00\x0equota exceeded");
+    rig_expect_closed(&rig, c);
+    /* Who says it in one piece is not concerned; and room that was given back is free. */
+    int d = rig_connect(rig_port(&rig, 0));
+    rig_say(&rig, d, "\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01" "d");
+    rig_hear(&rig, d, CONNACK);
+    close(a);
+    rig_until(&rig, net_stats(rig.net).connections == 2);
+    int e = rig_connect(rig_port(&rig, 0));
+    rig_send(&rig, e, half, sizeof half);
+    rig_until(&rig, net_stats(rig.net).bytes_in >= 4 * sizeof half);
+    ck_assert_uint_eq(net_stats(rig.net).connections, 3);
+    close(b);
+    close(c);
+    close(d);
+    close(e);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(nonsense_is_answered_with_a_closed_connection)
 {
     struct rig rig;
@@ -133,6 +170,47 @@ START_TEST(nonsense_is_answered_with_a_closed_connection)
 END_TEST
 
 /* MESH.md 3.2: links come in at /mesh and nowhere else. */
+/* Close with a reset, as the kernel does where something was not read. */
+static void reset(int fd)
+{
+    const struct linger linger = { .l_onoff = 1 };
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(fd);
+}
+
+START_TEST(what_was_said_before_a_reset_counts)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.listeners[1].kind = LISTENER_AUTO;
+    rig_start(&rig);
+    int subscriber = rig_connect(rig_port(&rig, 0));
+
+    rig_say(&rig, subscriber, CONNECT_A SUBSCRIBE_T);
+    rig_hear(&rig, subscriber, CONNACK SUBACK_T);
+    for (size_t listener = 0; listener < 2; listener++) {
+        int fd = rig_connect(rig_port(&rig, listener));
+        rig_say(&rig, fd,
+                "\x10\x16\x00\x04MQTT\x04\x06\x00\x00\x00\x01"
+                "b"
+                "\x00\x01t\x00\x04will" PUBLISH_T "\xe0\x00");
+        reset(fd);
+        rig_hear(&rig, subscriber, PUBLISH_T);
+        fd = rig_connect(rig_port(&rig, listener));
+        rig_say(&rig, fd, CONNECT_B);
+        rig_hear(&rig, fd, CONNACK);
+        rig_say(&rig, fd, PUBLISH_T);
+        reset(fd);
+        rig_hear(&rig, subscriber, PUBLISH_T); /* and no will before it */
+    }
+    close(subscriber);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(a_broker_at_the_wrong_door_is_refused)
 {
     struct rig rig;
@@ -440,7 +518,9 @@ UNIT_MAIN("net/tcp", a_client_connects_subscribes_and_gets_what_is_published,
           packets_may_come_split_at_every_byte_and_packed_together, a_large_payload_arrives_whole,
           a_packet_over_the_limit_costs_the_connection,
           before_connect_only_a_small_packet_is_accepted,
-          nonsense_is_answered_with_a_closed_connection, a_broker_at_the_wrong_door_is_refused,
+          half_a_connect_of_many_clients_takes_no_more_than_its_share,
+          nonsense_is_answered_with_a_closed_connection, what_was_said_before_a_reset_counts,
+          a_broker_at_the_wrong_door_is_refused,
           a_slow_reader_does_not_make_the_broker_grow_without_end,
           every_listener_that_cannot_open_is_named, a_full_listener_turns_the_next_one_away,
           without_files_left_the_next_ones_are_refused_and_the_broker_goes_on,

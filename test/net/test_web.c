@@ -159,6 +159,118 @@ START_TEST(a_client_that_does_not_answer_a_close_is_closed_all_the_same)
 }
 END_TEST
 
+/* [RFC6455 5.1] */
+START_TEST(an_unmasked_frame_closes_the_connection_with_1002)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int bad = upgrade(&rig, UPGRADE("/mqtt", "mqtt")),
+        good = upgrade(&rig, UPGRADE("/mqtt", "mqtt"));
+
+    say(&rig, bad, CONNECT_A);
+    rig_hear(&rig, bad, "\x82\x04" CONNACK);
+    rig_say(&rig, bad, "\x82\x02\xc0\x00");
+    rig_hear(&rig, bad, "\x88\x02\x03\xea");
+    rig_expect_closed(&rig, bad);
+    close(bad);
+    int link = upgrade(&rig, UPGRADE("/mesh", "mqtt"));
+
+    rig_say(&rig, link, "\x82\x02\xc0\x00");
+    rig_expect_closed(&rig, link);
+    close(link);
+    say(&rig, good, CONNECT_B);
+    rig_hear(&rig, good, "\x82\x04" CONNACK);
+    close(good);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* A client waits for the answer to its request. [RFC6455 4.1] */
+START_TEST(frames_that_come_with_the_request_count_for_nothing)
+{
+    char head[1024];
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.node_config.core.connect_timeout_ms = 300;
+    rig_start(&rig);
+    int fd = rig_connect(rig_port(&rig, 1));
+
+    rig_say(&rig, fd, UPGRADE("/mqtt", "mqtt") "\x82\x8f\x00\x00\x00\x00" CONNECT_A);
+    read_head(&rig, fd, head, sizeof head);
+    rig_hear(&rig, fd, "\x88\x02\x03\xe8"); /* there was no CONNECT in time */
+    send_frame(&rig, fd, 0x88, "\x03\xe8", 2);
+    rig_expect_closed(&rig, fd);
+    close(fd);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* [RFC6455 5.5.1] */
+START_TEST(a_close_is_answered_with_its_code)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int fd = upgrade(&rig, UPGRADE("/mqtt", "mqtt"));
+
+    say(&rig, fd, CONNECT_A);
+    rig_hear(&rig, fd, "\x82\x04" CONNACK);
+    send_frame(&rig, fd, 0x88, "\x0f\xa0why", 5);
+    rig_hear(&rig, fd, "\x88\x02\x0f\xa0");
+    rig_expect_closed(&rig, fd);
+    close(fd);
+    rig_until(&rig, net_stats(rig.net).connections == 0);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* [RFC6455 5.4] */
+START_TEST(a_pong_never_falls_into_the_middle_of_a_frame)
+{
+    enum { PAYLOAD = 4 * 1024 * 1024, ALL = 1 + 4 + 3 + PAYLOAD };
+    struct rig rig;
+    char *publish = calloc(1, ALL), head[10];
+
+    rig_init(&rig);
+    rig_start(&rig);
+    int slow = upgrade(&rig, UPGRADE("/mqtt", "mqtt")), fast = rig_connect(rig_port(&rig, 0));
+
+    say(&rig, slow, CONNECT_A SUBSCRIBE_T);
+    rig_hear(&rig, slow, "\x82\x04" CONNACK "\x82\x05" SUBACK_T);
+    rig_say(&rig, fast, CONNECT_B);
+    rig_hear(&rig, fast, CONNACK);
+    memcpy(publish, "\x30\x83\x80\x80\x02\x00\x01t", 8);
+    rig_send(&rig, fast, publish, ALL);
+    rig_until(&rig, net_stats(rig.net).out_queue_bytes > 0);
+    for (int i = 0; i < 1000; i++)
+        send_frame(&rig, slow, 0x89, i < 999 ? "early" : "late", i < 999 ? 5 : 4);
+    rig_receive(&rig, slow, head, sizeof head);
+    ck_assert_mem_eq(head, "\x82\x7f\0\0\0\0\0\x40\x00\x08", 10);
+    rig_expect(&rig, slow, publish, ALL);
+    for (bool last = false; !last;) {
+        rig_receive(&rig, slow, head, 6);
+        last = memcmp(head, "\x8a\x04late", 6) == 0;
+        ck_assert_msg(last || memcmp(head,
+                                     "\x8a\x05"
+                                     "earl",
+                                     6) == 0,
+                      "no pong where one may be");
+        if (!last)
+            rig_hear(&rig, slow, "y");
+    }
+    free(publish);
+    close(slow);
+    close(fast);
+    rig_stop(&rig);
+}
+END_TEST
+
 static void expect_status(struct rig *rig, const char *request, int status)
 {
     char head[1024];
@@ -179,6 +291,11 @@ START_TEST(an_upgrade_elsewhere_or_without_mqtt_is_refused)
     rig_start(&rig);
     expect_status(&rig, UPGRADE("/chat", "mqtt"), 404);
     expect_status(&rig, UPGRADE("/mqtt", "chat"), 400);
+    expect_status(&rig,
+                  "GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n"
+                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+                  "Sec-WebSocket-Protocol: mqtt\r\n\r\n",
+                  101); /* [RFC6455 4.2.1] */
     rig_stop(&rig);
 }
 END_TEST
@@ -378,6 +495,7 @@ END_TEST
 START_TEST(a_large_answer_arrives_whole)
 {
     static char body[1000000];
+    bool whole = true;
     char head[1024];
     struct rig rig;
 
@@ -387,8 +505,9 @@ START_TEST(a_large_answer_arrives_whole)
     rig_say(&rig, fd, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
     read_head(&rig, fd, head, sizeof head);
     rig_receive(&rig, fd, body, sizeof body);
-    for (size_t i = 0; i < sizeof body; i++)
-        ck_assert_int_eq(body[i], '0' + (int)(i % 10));
+    for (size_t i = 0; i < sizeof body; i += 10)
+        whole &= memcmp(body + i, "0123456789", 10) == 0;
+    ck_assert(whole);
     close(fd);
     rig_stop(&rig);
 }
@@ -397,6 +516,9 @@ END_TEST
 UNIT_MAIN("net/web", a_browser_publishes_and_gets_one_packet_a_frame,
           packets_may_be_split_over_frames_and_packed_in_them,
           a_text_frame_closes_the_connection_with_1003,
+          an_unmasked_frame_closes_the_connection_with_1002,
+          frames_that_come_with_the_request_count_for_nothing, a_close_is_answered_with_its_code,
+          a_pong_never_falls_into_the_middle_of_a_frame,
           a_client_that_leaves_is_closed_in_good_order,
           a_client_that_does_not_answer_a_close_is_closed_all_the_same,
           an_upgrade_elsewhere_or_without_mqtt_is_refused,

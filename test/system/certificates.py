@@ -6,11 +6,11 @@ import subprocess
 
 
 class Authority:
-    def __init__(self, directory):
+    def __init__(self, directory, name="Test Authority"):
         self.directory = pathlib.Path(directory)
         self.serial = 1
         self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                     "-nodes", "-days", "2", "-subj", "/CN=Test Authority",
+                     "-nodes", "-days", "2", "-subj", f"/CN={name}",
                      "-keyout", self.path("ca.key"), "-out", self.path("ca.pem"))
 
     def path(self, name):
@@ -32,6 +32,20 @@ class Authority:
                      "-extfile", str(extensions), "-out", self.path("new.pem"))
         os.replace(self.path("new.key"), self.path(f"{name}.key"))
         os.replace(self.path("new.pem"), self.path(f"{name}.pem"))
+        return self
+
+    def revoke(self, *names):
+        """crl.pem says that these count no more, besides those that it named before."""
+        config, index = self.directory / "ca.conf", self.directory / "index"
+        config.write_text(f"[ca]\ndefault_ca=own\n[own]\ndatabase={index}\ndefault_md=sha256\n"
+                          "default_crl_days=2\n")
+        index.touch()
+        sign = ["ca", "-config", str(config), "-keyfile", self.path("ca.key"), "-cert",
+                self.path("ca.pem")]
+        for name in names:
+            self.openssl(*sign, "-revoke", self.path(f"{name}.pem"))
+        self.openssl(*sign, "-gencrl", "-out", self.path("new.crl"))
+        os.replace(self.path("new.crl"), self.path("crl.pem"))
         return self
 
     def tls(self, name, **more):

@@ -33,6 +33,22 @@ TYPES = {
     **dict.fromkeys((9, 22), "binary"), 11: "varint", 38: "pair",
 }
 
+# The reasons that a server may give. [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1]
+# [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2] [MQTT-3.14.2-1]
+REASONS = {
+    CONNACK: b"\x00\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8c\x90\x95\x97\x99\x9a\x9b\x9c\x9d"
+             b"\x9f",
+    **dict.fromkeys((PUBACK, PUBREC), b"\x00\x10\x80\x83\x87\x90\x91\x97\x99"),
+    **dict.fromkeys((PUBREL, PUBCOMP), b"\x00\x92"),
+    SUBACK: b"\x00\x01\x02\x80\x83\x87\x8f\x91\x97\x9e\xa1\xa2",
+    UNSUBACK: b"\x00\x11\x80\x83\x87\x8f\x91",
+    DISCONNECT: b"\x00\x80\x81\x82\x83\x87\x89\x8b\x8d\x8e\x8f\x90\x93\x94\x95\x96\x97\x98\x99\x9a\x9b"
+                b"\x9c\x9d\x9e\x9f\xa0\xa1\xa2",
+    AUTH: b"\x00\x18",
+}
+# ... and could in 3.1.1. [MQTT311-3.9.3-2]
+OLD_REASONS = {CONNACK: bytes(range(6)), SUBACK: b"\x00\x01\x02\x80", UNSUBACK: b""}
+
 
 # ---- building ----
 
@@ -180,6 +196,7 @@ class Packet:
         self.reason, self.pid = 0, None
         if self.kind == CONNACK:
             self.present, self.reason = reader.number(1), reader.number(1)
+            assert self.present < 2  # [MQTT-3.2.2-1]
             self.props = reader.props() if five else []
         elif self.kind == PUBLISH:
             self.qos, self.retain, self.dup = self.flags >> 1 & 3, self.flags & 1, self.flags >> 3
@@ -198,6 +215,9 @@ class Packet:
         if self.kind in (PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT, AUTH) and reader.left():
             self.reason = reader.number(1)
             self.props = reader.props() if reader.left() else []
+        allowed = (REASONS if five else OLD_REASONS).get(self.kind, b"\0")
+        assert set(getattr(self, "reasons", [self.reason])) <= set(allowed), vars(self)
+        assert self.kind != DISCONNECT or self.prop(SESSION_EXPIRY) is None  # [MQTT-3.14.2-2]
         assert self.kind == PUBLISH or self.flags == 2 * (self.kind == PUBREL)
         assert self.kind not in (CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ)
         assert reader.left() == 0, f"packet goes on too long: {head:02x} {body.hex()}"
@@ -243,8 +263,10 @@ class Web(Tcp):
 
     polite = True  # answers a Close frame
 
-    def __init__(self, broker, protocol="mqtt", path="/mqtt", extra=""):
-        self.socket = socket.create_connection(("127.0.0.1", broker.web_port), brokers.PATIENCE_S)
+    def __init__(self, broker, protocol="mqtt", path="/mqtt", extra="", socket_=None):
+        """socket_: a connected one, through TLS say."""
+        self.socket = socket_ or socket.create_connection(("127.0.0.1", broker.web_port),
+                                                          brokers.PATIENCE_S)
         self.rest, self.status, self.headers = bytearray(), None, {}
         self.closed_with, self.pongs, self.frames = None, [], 0
         key = base64.b64encode(os.urandom(16)).decode()
@@ -263,7 +285,7 @@ class Web(Tcp):
         self.headers = {k.lower(): v.strip() for k, v in
                         (line.split(":", 1) for line in lines[1:])}
 
-    def frame(self, opcode, data=b"", final=True, masked=True, reserved=0):
+    def frame(self, opcode, data=b"", final=True, masked=True, reserved=0, send=None):
         head = bytes([final << 7 | reserved << 4 | opcode])
         size, bit = len(data), masked << 7
         if size < 126:
@@ -278,7 +300,7 @@ class Web(Tcp):
             data = (int.from_bytes(data, "big")
                     ^ int.from_bytes((mask * (size // 4 + 1))[:size], "big")).to_bytes(size, "big")
         try:
-            self.socket.sendall(head + data)
+            (send or self.socket.sendall)(head + data)
         except ConnectionError:
             pass  # receive() tells
 

@@ -98,6 +98,25 @@ def test_a_megabyte_arrives_intact(line, topic, way, qos, transport):
         subscriber.expect_silence()
 
 
+@pytest.mark.parametrize("size", [500, 512, 1024, 2048, 2049])
+def test_every_receiver_gets_its_own_whole_copy(line, topic, size):
+    """Payloads that several receivers share go out by reference, between their own heads."""
+    receivers = [Client(line[0], version, transport=transport).connect()
+                 for version in (V311, V5) for transport in ("tcp", "tcp", "websockets")]
+    sent = [bytes((n * 7 + i) & 0xFF for i in range(size)) for n in range(40)]
+    try:
+        for qos, receiver in enumerate(receivers):
+            receiver.subscribe(topic, qos % 3)
+        with Client(line[0]) as publisher:
+            for payload in sent:
+                publisher.publish(topic, payload, 2, wait=False)
+            for receiver in receivers:
+                assert [receiver.receive().payload for _ in sent] == sent
+    finally:
+        for receiver in receivers:
+            receiver.close()
+
+
 @pytest.mark.parametrize("publisher_version", [V31, V311, V5], ids=["from-3.1", "from-3.1.1", "from-5"])
 @pytest.mark.parametrize("subscriber_version", [V31, V311, V5], ids=["to-3.1", "to-3.1.1", "to-5"])
 def test_versions_understand_each_other(line, topic, publisher_version, subscriber_version):

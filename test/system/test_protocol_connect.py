@@ -19,7 +19,7 @@ def test_each_version_is_let_in(raw, name, version):
 
 @pytest.mark.parametrize("text", ["", "M", "MQTTX", "mqtt", "MQIsd", "HTTP", "MQTT\u00e9"])
 def test_another_protocol_name_is_not_served(raw, text):
-    """[MQTT-3.1.2-1]"""
+    """[MQTT-3.1.2-1] [MQTT311-3.1.2-1]"""
     client = raw(V311, None)
     client.send(m.connect(V311, "x", name=text))
     assert all(one.reason for one in client.until_closed())
@@ -27,7 +27,7 @@ def test_another_protocol_name_is_not_served(raw, text):
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3, 6, 7, 42, 127, 255])
 def test_an_unknown_level_is_told_so_and_closed(raw, level):
-    """[MQTT-3.1.2-2]"""
+    """[MQTT-3.1.2-2] [MQTT311-3.1.2-2]"""
     client = raw(V311, None)
     client.send(m.connect(V311, "x", level=level))
     said = client.until_closed()
@@ -37,7 +37,9 @@ def test_an_unknown_level_is_told_so_and_closed(raw, level):
 @VERSIONS
 def test_every_combination_of_connect_flags_is_judged_by_the_rules(raw, version):
     """[MQTT-3.1.2-3] [MQTT-3.1.2-11] [MQTT-3.1.2-12] [MQTT-3.1.2-13] [MQTT-3.1.2-14]
-    [MQTT311-3.1.2-22]"""
+    [MQTT311-3.1.2-22]
+    [MQTT311-3.1.2-3] [MQTT311-3.1.2-11] [MQTT311-3.1.2-13] [MQTT311-3.1.2-14]
+    [MQTT311-3.1.2-15] [MQTT311-3.1.2-16]"""
     for flags in range(256):
         will, qos, will_retain = flags >> 2 & 1, flags >> 3 & 3, flags >> 5 & 1
         password, username = flags >> 6 & 1, flags >> 7
@@ -58,7 +60,8 @@ def test_every_combination_of_connect_flags_is_judged_by_the_rules(raw, version)
 
 @VERSIONS
 def test_a_flag_without_its_field_or_a_field_without_its_flag_is_malformed(raw, version):
-    """[MQTT-3.1.2-16] [MQTT-3.1.2-17] [MQTT-3.1.2-18] [MQTT-3.1.2-19]"""
+    """[MQTT-3.1.2-16] [MQTT-3.1.2-17] [MQTT-3.1.2-18] [MQTT-3.1.2-19]
+    [MQTT311-3.1.2-18] [MQTT311-3.1.2-19] [MQTT311-3.1.2-20] [MQTT311-3.1.2-21]"""
     for flags, extra in ((0x82, b""), (0xC2, b"\0\1u"), (0x06, b""), (2, b"\0\1u"), (2, b"\0")):
         client = raw(version, None)
         whole = m.connect(version, "x", flags=flags)
@@ -68,7 +71,7 @@ def test_a_flag_without_its_field_or_a_field_without_its_flag_is_malformed(raw, 
 
 @ALL_VERSIONS
 def test_a_second_connect_is_a_protocol_error(raw, name, version):
-    """[MQTT-3.1.0-2]"""
+    """[MQTT-3.1.0-2] [MQTT311-3.1.0-2]"""
     client = raw(version, name)
     client.send(m.connect(version, name))
     client.closed_for(0x82)
@@ -83,7 +86,7 @@ def test_a_second_connect_is_a_protocol_error(raw, name, version):
     m.ack(m.PUBACK, 1), m.packet(0x20, b"\0\0"), m.packet(0xF0), m.packet(0x00), m.packet(0x11),
     b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\n", b"\xff" * 64])
 def test_anything_but_connect_comes_too_early(raw, first):
-    """[MQTT-3.1.0-1]"""
+    """[MQTT-3.1.0-1] [MQTT311-3.1.0-1]"""
     client = raw(V311, None)
     client.send(first)
     assert client.until_closed() == []
@@ -92,7 +95,8 @@ def test_anything_but_connect_comes_too_early(raw, first):
 # ---- client identifiers ----
 
 def test_an_empty_id_is_for_clean_sessions_and_version_5(raw):
-    """[MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.1.3-8] [MQTT-3.2.2-16]"""
+    """[MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.1.3-8] [MQTT-3.2.2-16]
+    [MQTT311-3.1.3-6] [MQTT311-3.1.3-8] [MQTT311-3.1.3-9]"""
     assert raw(V311, "", clean=True)
     for version in (V31, V311):
         refused = raw(version, None)
@@ -119,7 +123,7 @@ def test_an_assigned_id_is_as_good_as_any_other(raw, version):
     "\u00e4\u20ac\U0002a6d4", "with space/+#$", "a" * 1000, "a" * 65535],
     ids=lambda text: f"{text[:4]}-{len(text)}")
 def test_ids_of_all_kinds_and_lengths_are_accepted(raw, version, text):
-    """[MQTT-3.1.3-4] [MQTT-3.1.3-5]"""
+    """[MQTT-3.1.3-4] [MQTT-3.1.3-5] [MQTT311-3.1.3-5]"""
     raw(version, text).send(m.disconnect())
 
 
@@ -210,14 +214,14 @@ def test_a_tiny_maximum_packet_size_is_never_exceeded(raw):
 
 @VERSIONS
 def test_a_silent_client_is_closed_after_one_and_a_half_keep_alives(raw, version):
-    """[MQTT-3.1.2-22]"""
+    """[MQTT-3.1.2-22] [MQTT311-3.1.2-24]"""
     client = raw(version, "", keep_alive=1)
     client.closed_for(0x8D)
 
 
 @VERSIONS
 def test_any_packet_keeps_the_connection_alive(raw, version):
-    """[MQTT-3.1.2-22] [MQTT-3.12.4-1]"""
+    """[MQTT-3.1.2-22] [MQTT-3.12.4-1] [MQTT311-3.1.2-24] [MQTT311-3.12.4-1]"""
     client, watch = raw(version, "", keep_alive=1), raw(version, "", keep_alive=1)
     for one in itertools.cycle((m.PING, m.publish(version, "alive", b"x"))):
         client.send(one)
@@ -234,7 +238,7 @@ def test_any_packet_keeps_the_connection_alive(raw, version):
 
 @VERSIONS
 def test_a_large_packet_on_its_way_keeps_the_connection_alive(raw, name, version):
-    """[MQTT-3.1.2-22] What arrives piece by piece is not silence."""
+    """[MQTT-3.1.2-22] What arrives piece by piece is not silence. [MQTT311-3.1.2-24]"""
     client, watch = raw(version, "", keep_alive=1), raw(version, "", keep_alive=1)
     whole, at = m.publish(version, name, b"x" * 200000), 0
     watch.transport.socket.settimeout(0.2)
@@ -252,7 +256,7 @@ def test_a_large_packet_on_its_way_keeps_the_connection_alive(raw, name, version
 
 @VERSIONS
 def test_every_ping_is_answered(raw, version):
-    """[MQTT-3.12.4-1]"""
+    """[MQTT-3.12.4-1] [MQTT311-3.12.4-1]"""
     client = raw(version, "")
     client.send(m.PING * 100)
     for _ in range(100):

@@ -35,7 +35,8 @@ def body_of(whole):
 
 @VERSIONS
 def test_a_packet_that_ends_early_is_malformed_at_every_byte(raw, version):
-    """[MQTT-4.13.1-1] The remaining length is kept, so that the broker need not wait."""
+    """[MQTT-4.13.1-1] The remaining length is kept, so that the broker need not wait.
+    [MQTT311-4.8.0-1]"""
     for kind, whole in samples(version):
         if kind == "PUBLISH":  # any rest of it is payload
             whole = m.publish(version, "t/s", b"", 1, 7, props=((m.USER, ("k", "v")),))
@@ -62,7 +63,7 @@ def test_a_packet_that_ends_early_is_malformed_at_every_byte(raw, version):
 
 @VERSIONS
 def test_bytes_behind_the_end_of_a_packet_are_malformed(raw, version):
-    """[MQTT-4.13.1-1]"""
+    """[MQTT-4.13.1-1] [MQTT311-4.8.0-1]"""
     for kind, whole in samples(version):
         if kind == "PUBLISH":
             continue
@@ -87,7 +88,7 @@ def test_reserved_bits_of_the_first_byte_are_malformed(raw, version):
 @VERSIONS
 @pytest.mark.parametrize("head", [0x36, 0x37, 0x38, 0x39, 0x3E, 0x3F])
 def test_a_publish_at_qos_3_or_with_dup_at_qos_0_is_malformed(raw, version, head):
-    """[MQTT-3.3.1-2] [MQTT-3.3.1-4]"""
+    """[MQTT-3.3.1-2] [MQTT-3.3.1-4] [MQTT311-3.3.1-2] [MQTT311-3.3.1-4]"""
     whole = m.publish(version, "t", "x", 1 if head & 6 else 0, 1 if head & 6 else None)
     raw(version, "").send(bytes([head]) + whole[1:]).closed_for(0x81)
 
@@ -95,7 +96,7 @@ def test_a_publish_at_qos_3_or_with_dup_at_qos_0_is_malformed(raw, version, head
 @VERSIONS
 @pytest.mark.parametrize("head", [0x00, 0x0F, 0x20, 0x90, 0xB0, 0xD0, 0xF0, 0xFF])
 def test_what_only_a_server_says_or_nobody_closes(raw, version, head):
-    """[MQTT5 2.1.2] [MQTT-4.13.1-1]"""
+    """[MQTT5 2.1.2] [MQTT-4.13.1-1] [MQTT311-4.8.0-1]"""
     raw(version, "").send(m.packet(head, b"\0\1\0")).closed_for(0x81, 0x82)
 
 
@@ -115,7 +116,8 @@ UTF8 = [b"\xc0\x80", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xff", b"\xfe", b"\x80"
 @VERSIONS
 @pytest.mark.parametrize("text", UTF8, ids=lambda text: text.hex())
 def test_text_that_is_not_utf_8_closes_wherever_it_stands(raw, version, text):
-    """[MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT311-1.5.3-1] [MQTT311-1.5.3-2]"""
+    """[MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.7-1] [MQTT-3.1.3-4] [MQTT-3.1.3-11] [MQTT-3.1.3-12]
+    [MQTT-3.3.2-13] [MQTT-3.3.2-19] [MQTT-4.7.3-2] [MQTT311-1.5.3-1] [MQTT311-1.5.3-2]"""
     for whole in (m.publish(version, text, "x"), m.subscribe(version, 1, text),
                   m.unsubscribe(version, 1, text), m.subscribe(version, 1, "good", text)):
         raw(version, "").send(whole).closed_for(0x81, 0x82, 0x8F, 0x90)
@@ -132,7 +134,7 @@ def test_text_that_is_not_utf_8_closes_wherever_it_stands(raw, version, text):
 
 @ALL_VERSIONS
 def test_packets_may_come_byte_by_byte_and_all_at_once(raw, name, version):
-    """[MQTT-4.2.0-1]"""
+    """[MQTT-4.2.0-1] [MQTT311-4.2.0-1] [MQTT311-7.1.1-1]"""
     story = b"".join([m.connect(version, name), m.subscribe(version, 1, (name, 2)),
                       m.publish(version, name, "a", 1, 2), m.publish(version, name, "b" * 300, 2, 3),
                       m.ack(m.PUBREL, 3), m.PING])

@@ -21,7 +21,8 @@ def leave(client, *goodbye):
 
 @VERSIONS
 def test_session_present_tells_what_the_server_has(raw, name, version):
-    """[MQTT-3.2.2-2] [MQTT-3.2.2-3] [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6]"""
+    """[MQTT-3.2.2-2] [MQTT-3.2.2-3] [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6]
+    [MQTT311-3.1.2-4] [MQTT311-3.1.2-6] [MQTT311-3.2.2-1] [MQTT311-3.2.2-2] [MQTT311-3.2.2-3]"""
     for hello, present in ((keep(), 0), (keep(), 1), (keep(clean=True), 0), (keep(), int(version == V5)),
                            ({"clean": True}, 0), (keep(), 0), (keep(), 1)):
         client = raw(version, name, **hello)
@@ -31,7 +32,7 @@ def test_session_present_tells_what_the_server_has(raw, name, version):
 
 @VERSIONS
 def test_subscriptions_and_messages_wait_for_a_client_that_is_away(raw, name, version):
-    """[MQTT-4.1.0-1] [MQTT-4.1.0-2] [MQTT311-3.1.2-5]"""
+    """[MQTT-4.1.0-1] [MQTT-4.1.0-2] [MQTT311-3.1.2-5] [MQTT311-4.1.0-1] [MQTT311-4.1.0-2]"""
     client, source = raw(version, name, **keep()), raw(version, "")
     client.subscribe((name, 2))
     leave(client)
@@ -68,7 +69,7 @@ def test_a_session_expires_after_its_interval(raw, name):
 
 
 def test_an_expiry_cannot_be_given_at_the_end_to_a_session_that_had_none(raw, name):
-    """[MQTT-3.14.2-2]"""
+    """[MQTT5 3.14.2.2.2]"""
     client = raw(V5, name)
     client.send(m.disconnect(0, [(m.SESSION_EXPIRY, 5)])).closed_for(0x82)
     assert raw(V5, name, clean=False).connack.present == 0
@@ -83,7 +84,7 @@ def test_the_server_says_when_it_keeps_a_session_shorter(raw, name):
 
 @VERSIONS
 def test_the_newcomer_takes_a_client_id_over(raw, name, version):
-    """[MQTT-3.1.4-3]"""
+    """[MQTT-3.1.4-3] [MQTT311-3.1.4-2]"""
     first = raw(version, name, **keep())
     first.subscribe((name, 1))
     second = raw(version, name, **keep())
@@ -98,7 +99,7 @@ def test_the_newcomer_takes_a_client_id_over(raw, name, version):
 
 @VERSIONS
 def test_a_crowd_with_one_client_id_leaves_one(raw, name, version):
-    """[MQTT-3.1.4-3]"""
+    """[MQTT-3.1.4-3] [MQTT311-3.1.4-2]"""
     crowd = [raw(version, name, clean=number % 2 == 0) for number in range(50)]
     for one in crowd[:-1]:
         one.closed_for(0x8E)
@@ -125,7 +126,8 @@ def test_a_session_goes_from_version_to_version(raw, name):
 @pytest.mark.parametrize("qos", [0, 1, 2])
 @pytest.mark.parametrize("retain", [False, True])
 def test_a_will_is_published_as_it_was_made(raw, name, version, qos, retain):
-    """[MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.2-18]"""
+    """[MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.2-18]
+    [MQTT311-3.1.2-8] [MQTT311-3.1.2-16] [MQTT311-3.1.2-17]"""
     watch = raw(version, "")
     watch.subscribe((name, 2))
     raw(version, "", will=(name, b"\0\xff", qos, retain)).drop()
@@ -138,7 +140,8 @@ def test_a_will_is_published_as_it_was_made(raw, name, version, qos, retain):
 
 @VERSIONS
 def test_a_will_comes_after_every_end_but_a_goodbye(raw, name, version):
-    """[MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]"""
+    """[MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]
+    [MQTT311-3.1.2-8] [MQTT311-3.1.2-10] [MQTT311-3.14.4-3]"""
     watch = raw(version, "")
     watch.subscribe((name, 0))
 
@@ -206,7 +209,8 @@ def test_a_delayed_will_waits_and_is_forgotten_when_its_client_returns(raw, name
 @VERSIONS
 @pytest.mark.parametrize("topic", ["", "a/#", "+", "a\0"])
 def test_a_will_needs_a_topic_name(raw, version, topic):
-    """[MQTT-3.1.3-11] [MQTT-4.7.1-1] [MQTT-4.7.3-1]"""
+    """[MQTT-3.1.3-11] [MQTT-4.7.1-1] [MQTT-4.7.3-1]
+    [MQTT311-3.1.3-10] [MQTT311-4.7.1-1] [MQTT311-4.7.3-1]"""
     client = raw(version, None)
     client.send(m.connect(version, "x", will=(topic, b"x")))
     assert all(one.reason for one in client.until_closed())
@@ -214,7 +218,7 @@ def test_a_will_needs_a_topic_name(raw, version, topic):
 
 @VERSIONS
 def test_an_empty_will_clears_what_is_retained(raw, name, version):
-    """[MQTT-3.3.1-6]"""
+    """[MQTT-3.3.1-6] [MQTT311-3.3.1-10]"""
     watch = raw(version, "")
     watch.publish(name, "kept", 1, retain=True)
     watch.subscribe((name, 0))

@@ -14,7 +14,9 @@ NO_LOCAL, AS_PUBLISHED, IF_NEW, NEVER = 4, 8, 0x10, 0x20
 
 @ALL_VERSIONS
 def test_every_entry_has_its_answer_in_order(raw, name, version):
-    """[MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-1]"""
+    """[MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-1]
+    [MQTT311-3.8.4-1] [MQTT311-3.8.4-2] [MQTT311-3.8.4-4] [MQTT311-3.8.4-5] [MQTT311-3.8.4-6]
+    [MQTT311-3.9.3-1]"""
     client = raw(version, "")
     asked = [0, 2, 1, 1, 0, 2, 2]
     assert client.subscribe(*((f"{name}/{n}", qos) for n, qos in enumerate(asked)), pid=65535) == asked
@@ -23,7 +25,7 @@ def test_every_entry_has_its_answer_in_order(raw, name, version):
 @VERSIONS
 @pytest.mark.parametrize("bad", ["a#", "a/#/b", "#/a", "a+", "+a", "a/b+/c", "a/b#", "++", "##", "a/#b"])
 def test_a_filter_that_is_none_fails_alone_or_closes(raw, name, version, bad):
-    """[MQTT-4.7.1-1] [MQTT-4.7.1-2]"""
+    """[MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT311-4.7.1-1] [MQTT311-4.7.1-2]"""
     client = raw(version, "")
     client.send(m.subscribe(version, 3, (name, 1), (bad, 1), (name + "/b", 0)))
     assert client.expect(m.SUBACK, 3).reasons == [1, 0x8F if version == V5 else 0x80, 0]
@@ -37,7 +39,8 @@ def test_a_filter_that_is_none_fails_alone_or_closes(raw, name, version, bad):
     b"\0\1\0\1a\x03", b"\0\1\0\1a\xc0", b"\0\1\0\1a\x80", b"\0\1\0\1a\x40", b"\0\1\0\1a\x30",
     b"\0\0\0\1a\0", b"\0\1\0\1a\0\0\1", b"\0\1\0\1a\0\0\1b"], ids=lambda body: body.hex() or "empty")
 def test_a_subscribe_that_breaks_the_rules_closes(raw, version, body):
-    """[MQTT-3.8.3-1] [MQTT-3.8.3-2] [MQTT-3.8.3-5] [MQTT-2.2.1-3] [MQTT311-3.8.3-4]"""
+    """[MQTT-3.8.3-1] [MQTT-3.8.3-2] [MQTT-3.8.3-5] [MQTT-2.2.1-3] [MQTT311-3.8.3-4]
+    [MQTT311-2.3.1-1] [MQTT311-3.8.3-1] [MQTT311-3.8.3-3]"""
     if version == V5 and len(body) > 1:
         body = body[:2] + b"\0" + body[2:]
     raw(version, "").send(m.packet(0x82, body)).closed_for(0x81, 0x82, 0x8F)
@@ -52,7 +55,7 @@ def test_options_of_version_5_are_reserved_in_3_1_1(raw, options):
 @VERSIONS
 @pytest.mark.parametrize("head", [0x80, 0x81, 0x83, 0x8A, 0xA0, 0xA1, 0xA3, 0xAA])
 def test_reserved_flags_of_the_fixed_header_close(raw, version, head):
-    """[MQTT-3.8.1-1] [MQTT-3.10.1-1]"""
+    """[MQTT-3.8.1-1] [MQTT-3.10.1-1] [MQTT311-3.8.1-1] [MQTT311-3.10.1-1]"""
     whole = m.subscribe(version, 1, "a") if head < 0xA0 else m.unsubscribe(version, 1, "a")
     raw(version, "").send(bytes([head]) + whole[1:]).closed_for(0x81)
 
@@ -75,7 +78,7 @@ def test_the_properties_of_subscribe_are_judged_by_the_rules(raw, props, good):
 
 @VERSIONS
 def test_a_subscription_again_replaces_the_first(raw, name, version):
-    """[MQTT-3.8.4-3] [MQTT-3.3.1-9]"""
+    """[MQTT-3.8.4-3] [MQTT-3.3.1-9] [MQTT311-3.3.1-6] [MQTT311-3.3.1-8] [MQTT311-3.8.4-3]"""
     client = raw(version, "")
     client.publish(name, "kept", 1, retain=True)
     for qos in (0, 2, 1):
@@ -185,7 +188,7 @@ def test_what_is_retained_comes_after_the_suback_at_the_granted_qos(raw, name, v
 
 @ALL_VERSIONS
 def test_who_unsubscribes_gets_nothing_more(raw, name, version):
-    """[MQTT-3.10.4-1] to [MQTT-3.10.4-6] [MQTT-3.11.3-1]"""
+    """[MQTT-3.10.4-1] to [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT311-3.10.4-1] [MQTT311-3.10.4-6]"""
     client = raw(version, "")
     client.subscribe((name, 1), (name + "/#", 1), (name + "/+", 1))
     client.send(m.unsubscribe(version, 500, name, name + "/#", "never", name + "/a", "a#"))
@@ -201,7 +204,7 @@ def test_who_unsubscribes_gets_nothing_more(raw, name, version):
 
 @VERSIONS
 def test_what_is_on_its_way_is_completed_after_unsubscribing(raw, name, version):
-    """[MQTT-3.10.4-3]"""
+    """[MQTT-3.10.4-3] [MQTT311-3.10.4-3]"""
     client = raw(version, "")
     client.subscribe((name, 2))
     client.publish(name, "x", 2)
@@ -218,7 +221,7 @@ def test_what_is_on_its_way_is_completed_after_unsubscribing(raw, name, version)
 @pytest.mark.parametrize("body", [b"", b"\0\1", b"\0\0\0\1a", b"\0\1\0\0", b"\0\1\0\2a", b"\0\1\0\1\xff"],
                          ids=lambda body: body.hex() or "empty")
 def test_an_unsubscribe_that_breaks_the_rules_closes(raw, version, body):
-    """[MQTT-3.10.3-1] [MQTT-3.10.3-2]"""
+    """[MQTT-3.10.3-1] [MQTT-3.10.3-2] [MQTT311-3.10.3-1] [MQTT311-3.10.3-2]"""
     if version == V5 and len(body) > 1:
         body = body[:2] + b"\0" + body[2:]
     raw(version, "").send(m.packet(0xA2, body)).closed_for(0x81, 0x82, 0x8F)
@@ -262,7 +265,7 @@ def test_filters_match_what_the_text_says(raw, name):
 
 @VERSIONS
 def test_leading_wildcards_see_nothing_of_sys(raw, version):
-    """[MQTT-4.7.2-1] $SYS is to be subscribed to by its name."""
+    """[MQTT-4.7.2-1] $SYS is to be subscribed to by its name. [MQTT311-4.7.2-1]"""
     client = raw(version, "")
     assert client.subscribe("+/broker/uptime", "#") == [0, 0]
     assert not [each for each in client.messages() if each.topic.startswith("$")]
@@ -272,7 +275,7 @@ def test_leading_wildcards_see_nothing_of_sys(raw, version):
 
 @VERSIONS
 def test_a_filter_may_have_as_many_bytes_as_fit(raw, version):
-    """[MQTT-4.7.3-3]"""
+    """[MQTT-4.7.3-3] [MQTT311-4.7.3-3]"""
     client = raw(version, "")
     text = "l" * 65000
     assert client.subscribe(text, text[:-1] + "/#", "+/" + text) == [0, 0, 0]

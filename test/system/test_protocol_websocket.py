@@ -20,7 +20,7 @@ def web(raw, broker):
     ("mqtt", "mqtt"), ("mqttv3.1", "mqttv3.1"), ("foo, mqtt", "mqtt"), ("mqtt, mqttv3.1", "mqtt"),
     ("mqttv3.1,mqtt", None)])
 def test_the_subprotocol_is_chosen_from_the_offer(broker, offer, chosen):
-    """[MQTT-6.0.0-3] [MQTT-6.0.0-4]"""
+    """[MQTT-6.0.0-3] [MQTT-6.0.0-4] [MQTT311-6.0.0-4]"""
     web = Web(broker, offer)
     assert web.status == 101
     assert web.headers["sec-websocket-protocol"] in (chosen, *([] if chosen else offer.split(",")))
@@ -49,7 +49,7 @@ def test_a_message_goes_its_whole_way(web, raw, name, version, qos):
 
 @VERSIONS
 def test_frames_need_not_begin_or_end_with_packets(raw, broker, name, version):
-    """[MQTT-6.0.0-2]"""
+    """[MQTT-6.0.0-2] [MQTT311-6.0.0-2]"""
     story = b"".join([m.connect(version, ""), m.subscribe(version, 1, (name, 1)),
                       m.publish(version, name, "x" * 200, 1, 2), m.PING])
     for size in (1, 2, 3, 7, 50, 130, len(story)):
@@ -103,14 +103,15 @@ def test_a_ping_is_answered_with_its_bytes(web, size):
 
 @pytest.mark.parametrize("data", [b"", b"\xc0\x00", b"hello"])
 def test_a_text_frame_closes(web, data):
-    """[MQTT-6.0.0-1]"""
+    """[MQTT-6.0.0-1] [MQTT311-6.0.0-1]"""
     client = web()
     client.transport.frame(Web.TEXT, data)
     client.until_closed()
-    assert client.transport.closed_with in (1003, 1002, 1007, None)
+    assert client.transport.closed_with == 1003
 
 
-@pytest.mark.parametrize("kind", ["reserved", "opcode", "long ping", "cut ping", "lost"])
+@pytest.mark.parametrize("kind", ["reserved", "opcode", "long ping", "cut ping", "lost", "bare",
+                                  "bare ping", "bare close"])
 def test_frames_that_break_the_rules_close(web, kind):
     """[RFC6455 5.1] [RFC6455 5.2] [RFC6455 5.4] [RFC6455 5.5]"""
     client = web()
@@ -123,9 +124,16 @@ def test_frames_that_break_the_rules_close(web, kind):
         frame(Web.PING, b"p" * 126)
     elif kind == "cut ping":
         frame(Web.PING, b"p", final=False)
+    elif kind == "bare":
+        frame(Web.BINARY, m.PING, masked=False)
+    elif kind == "bare ping":
+        frame(Web.PING, b"", masked=False)
+    elif kind == "bare close":
+        frame(Web.CLOSE, b"\x03\xe8", masked=False)
     else:
         frame(0, m.PING)
     assert client.until_closed() == []
+    assert client.transport.closed_with == 1002 and not client.transport.pongs
 
 
 def test_a_close_is_answered_and_brings_the_will(web, raw, name):
@@ -161,6 +169,17 @@ def test_a_frame_larger_than_any_packet_closes(web):
     client = web()
     client.transport.socket.sendall(b"\x82\xff" + (2**32).to_bytes(8, "big") + b"\0" * 4 + b"\x30" * 100)
     client.until_closed()
+    assert client.transport.closed_with == 1009
+
+
+def test_a_message_larger_than_any_packet_closes_however_many_frames_it_has(web):
+    client = web()
+    frame = client.transport.frame
+    part = m.publish(V5, "nobody/listens", b"x" * 2**20)
+    for number in range(18):
+        frame(0 if number else Web.BINARY, part, final=False)
+    assert client.until_closed() == []
+    assert client.transport.closed_with == 1009
 
 
 @VERSIONS

@@ -69,7 +69,7 @@ def raw_connect(broker, client_id, version):
 
 @VERSIONS
 def test_the_newcomer_takes_a_client_id_over(one, topic, version):
-    """[MQTT-3.1.4-3] 3.1.1 closes the older connection, 5 says 0x8E before."""
+    """[MQTT-3.1.4-3] 3.1.1 closes the older connection, 5 says 0x8E before. [MQTT311-3.1.4-2]"""
     with raw_connect(one, name(topic), version) as first:
         with Client(one, version, client_id=name(topic)) as second:
             last_words = b""

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Say for each numbered statement of MQTT 5.0 that concerns a server where it is applied and
-which tests hold us to it, as docs/CONFORMANCE.md. Exits 1 when a statement has neither a
-test nor a written reason; only notes when the page is out of date.
+"""Say for each numbered statement of MQTT 5.0 and 3.1.1 that concerns a server where it is
+applied and which tests hold us to it, as docs/CONFORMANCE.md. Exits 1 when a statement has
+neither a test nor a written reason, or when a source or test cites one of 3.1.1 that is not
+in the list; only notes when the page is out of date.
 
     conformance.py [ROOT]            compare
     conformance.py --write [ROOT]    write the page
@@ -11,18 +12,23 @@ import pathlib
 import re
 import sys
 
-CITED = re.compile(r"[\[\"]MQTT-(\d+\.\d+\.\d+-\d+)[\]\"](?! of 3\.1)")
+NUMBER = r"(\d+\.\d+\.\d+-\d+)"
+# For each standard: its title, the list of its statements, how they are cited.
+STANDARDS = (
+    ("MQTT 5.0", "statements.txt", re.compile(rf"[\[\"]MQTT-{NUMBER}[\]\"]")),
+    ("MQTT 3.1.1", "statements311.txt", re.compile(rf"[\[\"]MQTT311-{NUMBER}[\]\"]")),
+)
 SOURCES = ("src", "test")
 SKIPPED = ("test/tidy/", "test/browser/node_modules/")
 HEAD = """<!-- SPDX-License-Identifier: Apache-2.0 -->
 # Conformance
 
-The numbered statements of MQTT 5.0 that concern a server, in our own words, with the files
-that apply them and the tests that hold us to them. Written by `test/tidy/conformance.py
---write` from `test/tidy/statements.txt` and the identifiers in sources and tests; the tidy
-suite fails when a statement has neither a test nor a reason. MQTT 3.1.1 says the same where
-it has the statement at all; where it differs (return codes, no reasons, no properties) the
-tests name it beside the identifier.
+The numbered statements of MQTT 5.0 and 3.1.1 that concern a server, in our own words, with
+the files that apply them and the tests that hold us to them. Written by
+`test/tidy/conformance.py --write` from the lists beside it and the identifiers in sources and
+tests, `[MQTT-3.1.2-4]` for 5.0 and `[MQTT311-3.1.2-4]` for 3.1.1; the tidy suite fails when a
+statement has neither a test nor a reason. Where both standards say the same, sources name
+only that of 5.0; tests name those of 3.1.1 where they speak it.
 
 Choices where the standard leaves one:
 
@@ -32,12 +38,31 @@ Choices where the standard leaves one:
   What a lost member left unanswered at QoS 1, or was never sent, goes to another that is
   connected, at once; QoS 2 that was sent stays. A message from another broker of the mesh
   goes to one member on each broker that has members.
+- A CONNECT of version 5 that cannot be read is answered by CONNACK with its reason, 0x81,
+  0x82, 0x90 or 0x95; one of 3.1.1 is closed without a word; another level of the protocol
+  gets CONNACK 1 in the words of 3.1.1.
+- An identifier of a property that has no place in its packet makes it malformed, 0x81 (2.2.2.2);
+  a doubled one, or a value out of its range, is a protocol error, 0x82.
+- A filter that is none is refused with 0x8F (0x80 in 3.1.1) and the connection stays; an empty
+  one closes it. A topic name with wildcards closes it with 0x90.
+- A second PUBLISH of QoS 2 with the identifier of one that waits for its PUBREL is that one
+  again, with DUP or without. QoS 2 is delivered when its PUBLISH comes, not its PUBREL.
+- Names and filters have 128 levels at most. Control characters in them are characters like
+  others.
+- 3.1: client identifiers may be longer than 23 characters; flags and bits that have no use are
+  ignored; a refused subscription is granted in the SUBACK, which has no word for a refusal.
+- A will whose delay is longer than its session lives is published when the session ends; a
+  client that is taken over from is mourned like one that was lost.
 - A queue that is full drops the newest message, and says so now and then. QoS 0 is queued
   only with `session.queue_qos0`.
-- Topic aliases towards clients that allow them: from the second time a topic is met, the
-  least recently used goes first, 32 at most.
+- Topic aliases towards clients that allow them: 32 at most, at once while one is free, then
+  from the second time a topic is met; the least recently used goes first.
 - Reason 0x10 goes out only while no other broker of the mesh wants anything.
-- `$SYS` topics go out at QoS 0, and only while somebody subscribes to them.
+- `$SYS/broker` has the names of Mosquitto 2 but for its heap; they go out at QoS 0, and only
+  while somebody subscribes to them.
+"""
+TABLE = """
+## {}
 
 | statement | in short | applied in | held by |
 |---|---|---|---|
@@ -57,21 +82,21 @@ def statements(path):
     return found
 
 
-def citations(root):
-    """For each id the sources and the tests that name it."""
+def citations(root, cited):
+    """For each id the sources and the tests that name it as the pattern says."""
     found = {}
     for top in SOURCES:
         for path in sorted((root / top).rglob("*")):
             name = path.relative_to(root).as_posix()
             if path.suffix not in (".c", ".h", ".py", ".mjs") or name.startswith(SKIPPED):
                 continue
-            for number in set(CITED.findall(path.read_text(errors="replace"))):
+            for number in set(cited.findall(path.read_text(errors="replace"))):
                 found.setdefault(number, {"src": [], "test": []})[top].append(name[len(top) + 1:])
     return found
 
 
-def page(known, cited):
-    lines = [HEAD]
+def table(title, known, cited):
+    lines = [TABLE.format(title)]
     for number, (gist, reason) in known.items():
         where = cited.get(number, {"src": [], "test": []})
         tests = ", ".join(where["test"]) or f"*{reason}*"
@@ -84,18 +109,26 @@ def main(arguments):
     roots = [each for each in arguments if each != "--write"]
     here = pathlib.Path(__file__).resolve().parent
     root = pathlib.Path(roots[0]).resolve() if roots else here.parents[1]
-    known, cited = statements(here / "statements.txt"), citations(root)
-    bad = [f"{number}: neither test nor reason: {gist}" for number, (gist, reason) in known.items()
-           if not reason and not cited.get(number, {}).get("test")]
+    text, bad, count = HEAD, [], 0
+    for title, name, pattern in STANDARDS:
+        known, cited = statements(here / name), citations(root, pattern)
+        count += len(known)
+        text += table(title, known, cited)
+        bad += [f"{title} {number}: neither test nor reason: {gist}"
+                for number, (gist, reason) in known.items()
+                if not reason and not cited.get(number, {}).get("test")]
+        if title == "MQTT 3.1.1":
+            bad += [f"{title} {number}: cited by {', '.join(where['src'] + where['test'])}, "
+                    "but not in the list" for number, where in cited.items()
+                    if number not in known]
     target = root / "docs" / "CONFORMANCE.md"
-    text = page(known, cited)
     if write:
         target.write_text(text)
     elif not target.exists() or target.read_text() != text:
         print("note: docs/CONFORMANCE.md is out of date: run test/tidy/conformance.py --write")
     for line in bad:
         print(line)
-    print(f"{len(known)} statements, {len(bad)} bad")
+    print(f"{count} statements, {len(bad)} bad")
     return 1 if bad else 0
 
 
