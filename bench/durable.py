@@ -23,7 +23,10 @@ class Peak:
 
     def _watch(self):
         while not self.over.wait(0.05):
-            self.bytes = max(self.bytes, self.broker.rss())
+            try:
+                self.bytes = max(self.bytes, self.broker.rss())
+            except OSError:
+                return  # it died; who asks for the peak hears of it
 
     def __enter__(self):
         self.thread.start()
@@ -50,6 +53,8 @@ class Durable:
                 line = self.kinds.start(kind, row, data)
             except StartError as err:
                 return {'ok': False, 'failure': str(err)}
+            except ProcessLookupError:
+                return {'ok': False, 'failure': 'the broker died'}
             try:
                 return self.run(self._load(row, line.first, data))
             finally:
@@ -70,14 +75,14 @@ class Durable:
             with Peak(line.first) as peak:
                 filled = self.run([*self._load(row, line.first, data), *kept, '--leave'])
                 time.sleep(1)  # the tables are behind the journal
+            if not filled['ok']:
+                return {**result, 'failure': filled['failure'] or 'not all was acknowledged'}
             result['fill_per_s'], result['fill_cpu_us'] = filled['msgs_per_s'], filled['cpu_us']
             result['disk_us'] = filled['disk_us']
             result['rss_grown'] = peak.bytes - before
             line.first.process.kill()
         finally:
             line.stop()
-        if not filled['ok']:
-            return {**result, 'failure': filled['failure'] or 'not all was acknowledged'}
         began = time.monotonic()
         line = self.kinds.start('plexusd', row, data)
         try:
