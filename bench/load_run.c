@@ -290,7 +290,7 @@ static void probe(struct load *load)
 
 struct reading load_reading(const struct load *load)
 {
-    struct reading r = { .delivered = load->fan ? load->delivered : load->acked,
+    struct reading r = { .delivered = load->o.mode == LOAD_OFFLINE ? load->acked : load->delivered,
                          .published = load->published };
 
     for (uint32_t i = 0; i < load->o.pid_count; i++)
