@@ -44,6 +44,11 @@ bridge_protocol_version mqttv311
 '''
 
 
+# What a session of plexusd may keep, raised like Mosquitto's limits.
+KEEP_MUCH = ['--set', 'session.queue_messages_max=50000000',
+             '--set', 'session.queue_bytes_max=100GiB', '--set', 'limits.inflight_max=2000']
+
+
 class StartError(Exception):
     """A broker did not come up."""
 
@@ -168,10 +173,13 @@ class Kinds:
         program = self.programs[kind]
         return not program or not os.access(program, os.X_OK)
 
-    def start(self, kind, row):
-        """A line of row.hops + 1 brokers of that kind. Raises StartError."""
+    def start(self, kind, row, data=None):
+        """A line of row.hops + 1 brokers of that kind; `data` is for rows about what is kept, and
+        used by who keeps it. Raises StartError."""
         started = []
         try:
+            if (row.durable or row.data) and kind != 'mosquitto':
+                return Line(self._keeper(data if kind == 'plexusd' else None, started))
             return Line(getattr(self, '_' + kind)(row, started))
         except BaseException:
             for broker in started:
@@ -202,6 +210,12 @@ class Kinds:
             config.write_text(text)
             self._one(started, [self.programs['mosquitto'], '-c', config], ports)
         return list(started)
+
+    def _keeper(self, data, started):
+        """A lone plexusd whose sessions may keep a lot."""
+        return [self._one(started, [
+            self.programs['plexusd'], '--name', 'keeper', '--mqtt', '127.0.0.1:0',
+            '--web', '127.0.0.1:0', *(['--data', data] if data else ['--no-data']), *KEEP_MUCH])]
 
     def _plexusd(self, row, started):
         """The one in the middle (or the last of two) is the hub the others join."""

@@ -271,7 +271,7 @@ static int join(struct ceiling *c, unsigned port)
     if (connect(fd, (struct sockaddr *)&addr, sizeof addr))
         return -1;
     c->up = client_new(c, fd, CONN_TCP);
-    conn_put(&c->up->conn, out, mini_connect(out, "ceiling"));
+    conn_put(&c->up->conn, out, mini_connect(out, "ceiling", true));
     mark(c, c->up);
     flush_all(c);
     return 0;

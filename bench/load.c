@@ -14,11 +14,15 @@
 
 static const char usage[] =
     "usage: bench-load [options]\n"
-    "  --mode p2p|fanout|fanin|idle|storm|subs   what to do (p2p)\n"
+    "  --mode p2p|fanout|fanin|idle|storm|subs|offline|drain   what to do (p2p)\n"
     "  --n N            pairs, subscribers, publishers or connections (1)\n"
     "  --work           storm: subscribe, publish and receive between coming and going\n"
     "  --subs N         subs: how many subscriptions to measure with; rising, repeated\n"
     "  --rate N         messages a second, all publishers together\n"
+    "  --name ID        offline, drain: client id of the session that is kept\n"
+    "  --leave          offline: leave what waits to a later drain\n"
+    "  --disk DIR       offline: measure what a sync takes there, too\n"
+    "  --disk-cpu N     ... on the CPU that the broker runs on\n"
     "  --tls            over TLS\n"
     "  --qos 0|1|2      (0)\n"
     "  --size BYTES     of payload, 32 to 65536 (64)\n"
@@ -55,7 +59,8 @@ static bool addr_read(const char *text, struct sockaddr_in *ret_addr)
 
 static bool mode_read(const char *text, enum load_mode *ret_mode)
 {
-    static const char *const names[] = { "p2p", "fanout", "fanin", "idle", "storm", "subs" };
+    static const char *const names[] = { "p2p", "fanout", "fanin", "idle", "storm", "subs",
+                                         "offline", "drain" };
 
     for (unsigned i = 0; i < LOAD_MODES; i++) {
         if (strcmp(text, names[i]) == 0) {
@@ -77,6 +82,10 @@ static bool option_read(struct load_options *o, int opt, const char *arg)
     case 'k': o->ws = o->ws_pack = true; return true;
     case 'T': o->tls = true; return true;
     case 'K': o->work = true; return true;
+    case 'i': o->name = arg; return true;
+    case 'D': o->disk = arg; return true;
+    case 'U': o->disk_cpu = atoi(arg); return true;
+    case 'l': o->leave = true; return true;
     case 'r': o->rate = (uint32_t)atoi(arg); return true;
     case 'N':
         o->steps[o->step_count++] = (uint32_t)atoi(arg);
@@ -106,7 +115,10 @@ static bool options_read(struct load_options *o, int argc, char **argv)
         { "batch", required_argument, NULL, 'b' },  { "pid", required_argument, NULL, 'p' },
         { "stall", required_argument, NULL, 't' },  { "tls", no_argument, NULL, 'T' },
         { "work", no_argument, NULL, 'K' },         { "rate", required_argument, NULL, 'r' },
-        { "subs", required_argument, NULL, 'N' },   { 0 },
+        { "subs", required_argument, NULL, 'N' },   { "name", required_argument, NULL, 'i' },
+        { "leave", no_argument, NULL, 'l' },        { "disk", required_argument, NULL, 'D' },
+        { "disk-cpu", required_argument, NULL, 'U' },
+        { 0 },
     };
 
     for (int opt; (opt = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -129,7 +141,7 @@ bool load_report(const struct load *load)
     uint64_t delivered = load->end.delivered - load->start.delivered;
     double per = delivered ? 1e-3 / (double)delivered : 0;
 
-    for (uint32_t s = 0; s < load->sub_count; s++) {
+    for (uint32_t s = 0; s < load->sub_count && !load->o.leave; s++) {
         const struct subscriber *sub = &load->subs[s];
         for (uint32_t f = 0; f < sub->flow_count; f++) {
             uint32_t pub = load->o.mode == LOAD_P2P ? s : f;
@@ -150,6 +162,7 @@ bool load_report(const struct load *load)
     printf("], \"cpu_us\": %.4f, \"cpu_share\": %.3f, \"load_cpu_us\": %.4f, ", (double)cpu * per,
            seconds > 0 ? (double)cpu / 1e9 / seconds : 0,
            (double)(load->end.own_cpu_ns - load->start.own_cpu_ns) * per);
+    load_offline_report(load);
     printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, ",
            (double)hist_percentile(&load->hist, 0.5) / 1e3,
            (double)hist_percentile(&load->hist, 0.99) / 1e3,
@@ -169,6 +182,7 @@ static void load_finish(struct load *load)
     for (uint32_t i = 0; i < load->pub_count; i++) {
         conn_close(&load->pubs[i].client.conn);
         free(load->pubs[i].image);
+        free(load->pubs[i].sent_ns);
     }
     for (uint32_t i = 0; i < load->sub_count; i++) {
         conn_close(&load->subs[i].client.conn);
@@ -186,9 +200,15 @@ static void load_finish(struct load *load)
 
 static void work(struct load *load)
 {
-    if (load->o.mode == LOAD_STORM) {
-        load_storm(load);
-        return;
+    switch (load->o.mode) {
+    case LOAD_STORM: load_storm(load); return;
+    case LOAD_OFFLINE: load_offline(load); return;
+    case LOAD_DRAIN: load_drain(load); return;
+    case LOAD_P2P:
+    case LOAD_FANOUT:
+    case LOAD_FANIN:
+    case LOAD_IDLE:
+    case LOAD_SUBS: break;
     }
     load_open(load);
     if (!load->failure)
@@ -203,6 +223,7 @@ int main(int argc, char **argv)
                .warmup_ns = 300000000,
                .duration_ns = 1000000000,
                .stall_ns = 10000000000,
+               .disk_cpu = -1,
                .window = 1000,
                .batch = 1 },
         .epfd = epoll_create1(0),

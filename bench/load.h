@@ -17,9 +17,11 @@ enum load_mode {
     LOAD_IDLE,   /* n connections and no work */
     LOAD_STORM,  /* n clients that come and go */
     LOAD_SUBS,   /* random topics for n subscriptions */
+    LOAD_OFFLINE, /* n publishers to a kept session that is away, and later back */
+    LOAD_DRAIN,   /* the session that LOAD_OFFLINE left behind comes back */
 };
 
-enum { LOAD_MODES = 6, LOAD_PIDS_MAX = 8, LOAD_STEPS_MAX = 8, LOAD_SIZE_MIN = 32, LOAD_SIZE_MAX = 65536 };
+enum { LOAD_MODES = 8, LOAD_PIDS_MAX = 8, LOAD_STEPS_MAX = 8, LOAD_SIZE_MIN = 32, LOAD_SIZE_MAX = 65536 };
 
 struct load_options {
     enum load_mode mode;
@@ -36,6 +38,10 @@ struct load_options {
     uint64_t count;    /* messages per publisher instead of a duration; 0: by duration */
     uint32_t window;   /* messages in flight per publisher */
     uint32_t batch;    /* messages per write */
+    const char *name;  /* offline, drain: client id of the kept session; NULL: a new one */
+    bool leave;        /* offline: the session stays away, with what waits for it */
+    const char *disk;  /* offline: directory whose disk is measured, too; or NULL */
+    int disk_cpu;      /* where the broker runs, which waits there, too; or -1 */
     int pids[LOAD_PIDS_MAX];
     uint32_t pid_count;
 };
@@ -51,6 +57,7 @@ struct client {
     struct conn conn;
     enum client_state state;
     bool publisher;
+    bool kept, back; /* its session outlives the connection; it did */
     uint32_t index;
     struct publisher *pub;
     struct subscriber *sub;
@@ -63,6 +70,7 @@ struct publisher {
     uint64_t sent, delivered, acked;
     uint16_t next_id, next_recorded, next_acked; /* ids in the order they are due */
     bool queued;
+    uint64_t *sent_ns; /* offline: when, by number modulo the window */
 };
 
 struct subscriber {
@@ -91,6 +99,7 @@ enum load_phase {
 /* A reading of the counters at an edge of the measured window. */
 struct reading {
     uint64_t at_ns, delivered, published, own_cpu_ns, cpu_ns[LOAD_PIDS_MAX];
+    uint64_t main_cpu_ns, written; /* of the first process: its first thread, and to disks */
 };
 
 struct load {
@@ -103,13 +112,17 @@ struct load {
     uint32_t opened;        /* storm: connections so far */
     struct subs *subs_mode; /* subs: what load_subs() works with */
     uint64_t due_ns; /* with a rate: when the next message is */
-    uint32_t fan; /* deliveries per message */
+    uint32_t fan; /* deliveries per message; 0: only acknowledgements count */
     uint64_t published, delivered, acked, corrupt, stray, ack_errors;
     struct publisher **queue; /* those that may send; a ring of pub_count */
     uint32_t queue_head, queue_len;
     struct bytes scratch, batch;
     struct hist hist;
     struct reading start, end;
+    struct hist disk_hist; /* offline: writes of 512 bytes with their sync */
+    int disk_file;
+    uint64_t disk_at;
+    double drain_s; /* offline: how long what waited took to arrive */
     const char *failure; /* why the run cannot go on; NULL while it can */
 };
 
@@ -134,6 +147,27 @@ void load_phase(struct load *load, uint64_t begun_ns, uint64_t now_ns);
 
 /* Digest that seals a stamp. */
 uint32_t load_seal(const struct stamp *stamp);
+
+/* The client id of the kept session. */
+void load_kept_id(const struct load *load, char ret_id[MINI_TOPIC_MAX]);
+
+/* CPU time of a process's first thread, and bytes it had written to disks; 0 when there is no
+ * such process. */
+uint64_t load_main_cpu_ns(int pid);
+uint64_t load_written(int pid);
+
+/* Offline and drain mode. */
+void load_offline(struct load *load);
+void load_drain(struct load *load);
+
+/* What offline mode has to report beside the rest: some members of the object. */
+void load_offline_report(const struct load *load);
+
+/* Write and sync once, if a disk is to be measured: what one record alone costs there. */
+void load_disk(struct load *load);
+
+/* Read the counters. */
+struct reading load_reading(const struct load *load);
 
 /* Create and connect all publishers and subscribers. On failure load->failure says why. */
 void load_open(struct load *load);

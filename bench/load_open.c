@@ -20,13 +20,16 @@ uint64_t load_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A client id that no other run uses. */
-static size_t connect_of(const struct client *client, uint8_t *out)
+/* A client id that no other run uses, but for a session that is to be found again. */
+static size_t connect_of(const struct load *load, const struct client *client, uint8_t *out)
 {
-    char id[32];
+    char id[MINI_TOPIC_MAX];
 
-    snprintf(id, sizeof id, "%c%d-%u", client->pub ? 'p' : 's', (int)getpid(), client->index);
-    return mini_connect(out, id);
+    if (client->kept)
+        load_kept_id(load, id);
+    else
+        snprintf(id, sizeof id, "%c%d-%u", client->pub ? 'p' : 's', (int)getpid(), client->index);
+    return mini_connect(out, id, !client->kept);
 }
 
 int load_connect(struct load *load, struct client *client, const struct sockaddr_in *addr)
@@ -60,12 +63,16 @@ int load_connect(struct load *load, struct client *client, const struct sockaddr
     client->conn.tls = tls;
     client->state = CLIENT_CONNECTING;
     if (!load->o.ws) /* otherwise CONNECT waits for the 101 */
-        conn_put(&client->conn, out, connect_of(client, out));
+        conn_put(&client->conn, out, connect_of(load, client, out));
     return conn_flush(&client->conn, load->epfd, client);
 }
 
 void load_topic(const struct load *load, uint32_t index, char ret_topic[MINI_TOPIC_MAX])
 {
+    if (load->o.mode == LOAD_OFFLINE) {
+        snprintf(ret_topic, MINI_TOPIC_MAX, "bench/offline");
+        return;
+    }
     snprintf(ret_topic, MINI_TOPIC_MAX, "bench/%d/%u", (int)getpid(),
              load->o.mode == LOAD_P2P || load->o.mode == LOAD_STORM ? index : 0);
 }
@@ -80,7 +87,9 @@ static int opening_packet(struct load *load, struct client *client,
     if (client->state == CLIENT_CONNECTING) {
         if (packet->type != MINI_CONNACK || packet->body_len < 2 || packet->body[1])
             return -1;
-        if (!client->sub) {
+        if (client->back && !packet->body[0])
+            return -1; /* session present */
+        if (!client->sub || client->back) {
             client->state = CLIENT_READY;
             load->ready_count++;
             return 0;
@@ -108,7 +117,7 @@ static int on_readable(struct load *load, struct client *client)
         return -1;
     if (upgrading && !client->conn.upgrading) {
         uint8_t out[MINI_PACKET_MAX];
-        conn_put(&client->conn, out, connect_of(client, out));
+        conn_put(&client->conn, out, connect_of(load, client, out));
     }
     uint64_t now_ns = load_now_ns();
     for (;;) {
@@ -189,7 +198,7 @@ static void open_one(struct load *load, struct client *client, uint32_t opened)
 
 void load_open(struct load *load)
 {
-    bool fanout = load->o.mode == LOAD_FANOUT, fanin = load->o.mode == LOAD_FANIN;
+    bool fanout = load->o.mode == LOAD_FANOUT, fanin = load->o.mode == LOAD_FANIN || load->o.mode == LOAD_OFFLINE;
     uint32_t opened = 0;
 
     load->pub_count = fanout ? 1 : load->o.n;
@@ -203,6 +212,7 @@ void load_open(struct load *load)
         struct subscriber *sub = &load->subs[i];
         sub->client.index = i;
         sub->client.sub = sub;
+        sub->client.kept = load->o.mode == LOAD_OFFLINE;
         sub->flow_count = fanin ? load->pub_count : 1;
         sub->flows = calloc(sub->flow_count, sizeof *sub->flows);
         assert(sub->flows);

@@ -80,6 +80,8 @@ static int send_batch(struct load *load, struct publisher *pub)
     load->batch.len = 0;
     for (uint64_t i = 0; i < n; i++) {
         stamp.number = pub->sent++;
+        if (pub->sent_ns)
+            pub->sent_ns[stamp.number % load->o.window] = stamp.sent_ns;
         stamp_put(load, pub, &stamp);
         if (load->o.qos) {
             pub->image[pub->payload_at - 2] = (uint8_t)(pub->next_id >> 8);
@@ -143,7 +145,8 @@ static uint64_t send_some(struct load *load)
     return load->queue_len ? 0 : IDLE_NS;
 }
 
-static int on_ack(struct load *load, struct publisher *pub, const struct mini_packet *packet)
+static int on_ack(struct load *load, struct publisher *pub, const struct mini_packet *packet,
+                  uint64_t now_ns)
 {
     uint8_t out[MINI_PACKET_MAX];
     uint16_t id = mini_id(packet);
@@ -158,6 +161,10 @@ static int on_ack(struct load *load, struct publisher *pub, const struct mini_pa
         return -1;
     load->ack_errors += id != pub->next_acked;
     pub->next_acked = id_after(pub->next_acked);
+    if (pub->sent_ns)
+        hist_add(&load->hist, now_ns - pub->sent_ns[pub->acked % load->o.window]);
+    if (load->o.window == 1) /* one at a time: in turn, so that both meet the same disk */
+        load_disk(load);
     pub->acked++;
     load->acked++;
     enqueue(load, pub);
@@ -174,12 +181,13 @@ static void on_stamp(struct load *load, struct subscriber *sub, const struct sta
         return;
     }
     struct publisher *pub = &load->pubs[stamp->publisher];
-    bool fanin = load->o.mode == LOAD_FANIN;
+    bool fanin = sub->flow_count > 1;
     if (!flow_see(&sub->flows[fanin ? stamp->publisher : 0], stamp->number))
         return;
     load->delivered++;
     pub->delivered++;
-    hist_add(&load->hist, now_ns - stamp->sent_ns);
+    if (load->fan)
+        hist_add(&load->hist, now_ns - stamp->sent_ns);
     enqueue(load, pub);
 }
 
@@ -227,7 +235,7 @@ int load_packet(struct load *load, struct client *client, const struct mini_pack
     if (load->o.mode == LOAD_SUBS)
         return load_subs_packet(load, client, packet);
     if (client->pub)
-        return on_ack(load, client->pub, packet);
+        return on_ack(load, client->pub, packet, now_ns);
     if (!client->sub)
         return 0;
     switch (packet->type) {
@@ -280,12 +288,15 @@ static void probe(struct load *load)
     }
 }
 
-static struct reading reading_take(const struct load *load)
+struct reading load_reading(const struct load *load)
 {
-    struct reading r = { .delivered = load->delivered, .published = load->published };
+    struct reading r = { .delivered = load->o.mode == LOAD_OFFLINE ? load->acked : load->delivered,
+                         .published = load->published };
 
     for (uint32_t i = 0; i < load->o.pid_count; i++)
         r.cpu_ns[i] = load_cpu_ns(load->o.pids[i]);
+    r.main_cpu_ns = load->o.pid_count ? load_main_cpu_ns(load->o.pids[0]) : 0;
+    r.written = load->o.pid_count ? load_written(load->o.pids[0]) : 0;
     r.own_cpu_ns = load_cpu_ns(0);
     r.at_ns = load_now_ns();
     return r;
@@ -304,12 +315,12 @@ void load_phase(struct load *load, uint64_t begun_ns, uint64_t now_ns)
     if (load->phase == PHASE_WARMING && now_ns - begun_ns >= o->warmup_ns) {
         load->phase = PHASE_MEASURING;
         memset(&load->hist, 0, sizeof load->hist);
-        load->start = reading_take(load);
+        load->start = load_reading(load);
     }
     bool over = o->count ? load->published == o->count * load->pub_count && all_arrived(load)
                          : now_ns - begun_ns >= o->warmup_ns + o->duration_ns;
     if (load->phase == PHASE_MEASURING && over) {
-        load->end = reading_take(load);
+        load->end = load_reading(load);
         load->phase = PHASE_DRAINING;
     }
 }

@@ -92,10 +92,9 @@ static size_t put_id(uint8_t *out, uint16_t id)
     return 2;
 }
 
-size_t mini_connect(uint8_t *out, const char *client_id)
+size_t mini_connect(uint8_t *out, const char *client_id, bool clean)
 {
-    /* Clean session, keep-alive 0: nothing but the work moves on the wire. */
-    static const uint8_t fixed[] = { 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0 };
+    const uint8_t fixed[] = { 0, 4, 'M', 'Q', 'T', 'T', 4, clean ? 2 : 0, 0, 0 };
     size_t n = 2;
 
     memcpy(out + n, fixed, sizeof fixed);

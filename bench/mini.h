@@ -52,7 +52,8 @@ bool mini_publish_read(const struct mini_packet *packet, struct mini_publish *re
 uint16_t mini_id(const struct mini_packet *packet);
 
 /* Writers; out has MINI_PACKET_MAX bytes; each returns the length written. */
-size_t mini_connect(uint8_t *out, const char *client_id);
+/* Keep-alive 0: nothing but the work moves on the wire. */
+size_t mini_connect(uint8_t *out, const char *client_id, bool clean);
 /* SUBSCRIBE to one exact topic. */
 size_t mini_subscribe(uint8_t *out, uint16_t id, const char *topic, uint8_t qos);
 /* PUBACK, PUBREC, PUBREL or PUBCOMP. */

@@ -15,13 +15,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    mode: str  # p2p fanout fanin latency paced storm visit subs idle
+    mode: str  # p2p fanout fanin latency paced storm visit subs idle durable lone backlog
     n: int = 1
     qos: int = 0
     size: int = 64
     ws: bool = False
     hops: int = 0
     tls: bool = False
+    data: bool = False  # plexusd has a data directory, though nothing is to be kept
 
     @property
     def wire(self):
@@ -35,7 +36,7 @@ class Row:
         work = self.mode
         if self.hops:
             work = f'hop{self.hops}' + ('-latency' if work == 'latency' else '')
-        return f'{work}-{self.n}/q{self.qos}/{self.size}/{self.wire}'
+        return f'{work}-{self.n}/q{self.qos}/{self.size}/{self.wire}' + ('/data' if self.data else '')
 
     @property
     def title(self):
@@ -54,11 +55,16 @@ class Row:
             'fanin': f'{self.n} → 1',
             'latency': '1 pair, one message at a time',
             'paced': f'{self.n} pairs, {PACE} messages a second in all',
+            'durable': f'{self.n} publishers, to a kept session that is away',
+            'lone': 'one message at a time, to a kept session that is away',
+            'backlog': 'a million messages for a session that is away: fill, kill -9, restart, '
+                       'take back',
         }[self.mode]
         if self.hops:
             work = ('one hop, ' if self.hops == 1 else 'two hops, ') + work
         size = '1 KiB' if self.size == 1024 else f'{self.size} B'
-        return f'QoS{self.qos}, {work}, {size}, {wire}'
+        with_data = ', with a data directory' if self.data else ''
+        return f'QoS{self.qos}, {work}, {size}, {wire}{with_data}'
 
     @property
     def load(self):
@@ -66,7 +72,8 @@ class Row:
         ceiling takes about what the design's table says it takes, so that a row here is
         the row there. The batch is half the window or less: one half is under way while
         the other comes back, and how much coalesces hangs less on the scheduler."""
-        mode = {'latency': 'p2p', 'paced': 'p2p', 'visit': 'storm'}.get(self.mode, self.mode)
+        mode = {'latency': 'p2p', 'paced': 'p2p', 'visit': 'storm', 'durable': 'offline',
+                'lone': 'offline', 'backlog': 'offline'}.get(self.mode, self.mode)
         window, batch = {
             ('p2p', 0): (1024, 256) if self.size < 512 else (256, 32),
             ('p2p', 1): (100, 50),
@@ -79,6 +86,8 @@ class Row:
             ('fanin', 2): (16, 8),
             ('paced', 0): (1000, 1),
             ('subs', 0): (1024, 64),
+            ('durable', 1): (100, 50),
+            ('backlog', 1): (100, 50),
         }.get((self.mode, self.qos), (1, 1))
         more = {'paced': ['--rate', PACE], 'visit': ['--work']}.get(self.mode, [])
         return ['--mode', mode, '--n', self.n, '--qos', self.qos, '--size', self.size,
@@ -94,9 +103,21 @@ class Row:
     def bar(self):
         return BARS.get(self.id)
 
-    def suits(self, kind):
-        """The ceiling has no TLS and no wildcards."""
-        return kind != 'ceiling' or not (self.tls or self.mode == 'subs')
+    @property
+    def durable(self):
+        """About what is kept: durable.py measures it."""
+        return self.mode in ('durable', 'lone', 'backlog')
+
+    def brokers(self, kinds):
+        """Which of these work it. The ceiling has no TLS, no wildcards and keeps nothing; what
+        plexusd pays for keeping shows beside itself without."""
+        if self.mode == 'backlog':
+            return [kind for kind in kinds if kind == 'plexusd']
+        if self.durable or self.data:
+            return [each for kind in kinds if kind != 'ceiling'
+                    for each in ((kind, 'plexusd-no-data') if kind == 'plexusd' else (kind,))]
+        return [kind for kind in kinds
+                if kind != 'ceiling' or not (self.tls or self.mode == 'subs')]
 
 
 PACE = 10000
@@ -144,6 +165,8 @@ REST = [
     Row('p2p', 10, hops=1), Row('p2p', 10, 1, hops=1), Row('p2p', 10, 2, hops=1),
     Row('p2p', 10, hops=2), Row('p2p', 10, 1, hops=2), Row('latency', hops=2),
     Row('paced', 10), Row('storm', 50), Row('visit', 50), Row('subs'),
+    Row('durable', 10, 1), Row('durable', 10, 1, 256), Row('lone', qos=1), Row('backlog', 10, 1, 256),
+    Row('p2p', 10, data=True), Row('p2p', 10, 1, data=True),
     Row('p2p', 10, tls=True), Row('p2p', 10, size=1024, tls=True), Row('p2p', 10, 1, tls=True),
     Row('fanout', 1000, tls=True),
     Row('idle'), Row('idle', ws=True), Row('idle', tls=True), Row('idle', ws=True, tls=True),

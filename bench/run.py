@@ -34,6 +34,11 @@ The method
   One publisher publishes topics at random, each of which one of them matches: CPU per
   publish, what that is above a thousand subscriptions, and the growth of resident memory
   for each subscription (before anything is published).
+- What is kept (durable.py): a client subscribes in a kept session and goes away, publishers
+  send to it, and what counts is what the broker acknowledged; "in store" is the CPU time of
+  its other threads, "written" what reached the disk for each byte of payload, "disk" a write
+  with fdatasync on the same disk in the same run. Then the client comes back and takes all:
+  each once, in order. Mosquitto keeps nothing on a disk here, nor does plexusd-no-data.
 - TLS: nobody verifies anything, the certificate has a P-256 key. The ceiling has no TLS:
   compare with the plain row.
 - Mosquitto runs with its limits raised and TCP_NODELAY; one hop is a static bridge. Its
@@ -53,6 +58,7 @@ import sys
 import tempfile
 import time
 
+import durable
 import rows as works
 import table
 from brokers import Kinds, StartError, child_setup
@@ -73,19 +79,22 @@ class Bench:
 
     def measure(self, kind, row):
         """One run of one broker; a dict as bench-load prints it."""
-        try:
-            line = self.kinds.start(kind, row)
-        except StartError as err:
-            return {'ok': False, 'failure': str(err)}
-        try:
-            return (self._idle(kind, row, line) if row.mode == 'idle'
-                    else self._work(kind, row, line))
-        finally:
-            line.stop()
+        if row.durable:
+            return durable.Durable(self.kinds, self.args.duration, self.run).measure(kind, row)
+        with tempfile.TemporaryDirectory(dir=self.kinds.directory) as data:
+            try:
+                line = self.kinds.start(kind, row, data)
+            except StartError as err:
+                return {'ok': False, 'failure': str(err)}
+            try:
+                return (self._idle(kind, row, line) if row.mode == 'idle'
+                        else self._work(kind, row, line))
+            finally:
+                line.stop()
 
     def _work(self, kind, row, line):
         port = 'web' if row.ws else 'mqtt'
-        argv = [self.load, *row.load, '--duration', self.args.duration,
+        argv = [*row.load, '--duration', self.args.duration,
                 '--pub', f'127.0.0.1:{getattr(line.first, port)}',
                 '--sub', f'127.0.0.1:{getattr(line.last, port)}']
         for broker in line.brokers:
@@ -93,7 +102,11 @@ class Bench:
         if row.mode == 'subs':
             for step in row.subs_steps(kind):
                 argv += ['--subs', step]
-        process = self._pinned(argv)
+        return self.run(argv)
+
+    def run(self, argv):
+        """Run the load generator; a dict as it prints it."""
+        process = self._pinned([self.load, *argv])
         try:
             out, _ = process.communicate(timeout=LOAD_TIMEOUT_S)
             return json.loads(out)
@@ -136,9 +149,9 @@ class Bench:
 
     def row(self, row, kinds):
         """All brokers in turn, round by round."""
-        runs = {kind: [] for kind in kinds if row.suits(kind)}
+        runs = {kind: [] for kind in row.brokers(kinds)}
         # Memory hardly differs from one time to the next, and handshakes take long.
-        for at in range(1 if row.mode == 'idle' else self.args.rounds):
+        for at in range(1 if row.mode in ('idle', 'backlog') else self.args.rounds):
             for kind in runs:
                 progress(f'{row.id} round {at + 1}/{self.args.rounds} {kind}')
                 runs[kind].append(self.measure(kind, row))
@@ -169,6 +182,10 @@ def show(row, runs):
         result['brokers'][kind] = {
             'median': median, 'times_ceiling': times, 'runs': kind_runs,
             'verdict': table.verdict(row, median, times) if kind == 'plexusd' else ''}
+    if row.durable and 'plexusd' in runs:
+        result['verdict'] = durable.verdict(
+            row, {kind: b['median'] for kind, b in result['brokers'].items()})
+        print(f'  plexusd {result["verdict"]}', flush=True)
     return result
 
 

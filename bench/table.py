@@ -2,6 +2,8 @@
 """Medians and the printed table."""
 from statistics import median
 
+import durable
+
 COUNTS = ('lost', 'duplicated', 'disordered', 'corrupt', 'stray', 'ack_errors')
 HEAD = (f'{"":22}{"µs CPU/msg":>11}{"× ceiling":>11}{"msgs/s":>11}{"busy":>6}'
         f'{"p50":>10}{"p99":>10}{"p99.9":>10}  ')
@@ -72,7 +74,7 @@ def count(value):
 
 
 def head(row):
-    return {'idle': HEAD_IDLE, 'subs': HEAD_SUBS}.get(row.mode, HEAD)
+    return {'idle': HEAD_IDLE, 'subs': HEAD_SUBS, **durable.HEADS}.get(row.mode, HEAD)
 
 
 def steps(kind, result):
@@ -98,6 +100,8 @@ def line(kind, row, result, times_ceiling):
     elif row.mode == 'idle':
         text += (f'{result["rss_each"]:11.0f}{times:>11}{result["connect_us"]:11.0f}'
                  f'{result["idle_cpu"] * 100:6.1f}  ')
+    elif row.durable:
+        text += durable.line(row, result, us, count)
     else:
         text += (f'{result["cpu_us"]:11.3f}{times:>11}{count(result["msgs_per_s"]):>11}'
                  f'{result["cpu_share"] * 100:5.0f}%{us(result["p50_us"]):>10}'

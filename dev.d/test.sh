@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # test [SUITE...]: build with sanitizers and run every test
 #
-# Suites: meson (unit, wire, story, fuzz smoke, tidy), system (real brokers, real clients),
-# browser (headless Chromium), container (the compose file). All of them without any. Ends
-# with the line `N passed, N failed`; exit 1 when anything failed.
+# Suites: meson (unit, wire, story, fuzz smoke, tidy), threads (what crosses threads, under
+# ThreadSanitizer), system (real brokers, real clients), browser (headless Chromium), container
+# (the compose file). All of them without any. Ends with the line `N passed, N failed`; exit 1
+# when anything failed.
 
 build='build-asan'
+threads='build-tsan'
 reports=$build/reports
 
-[ $# -gt 0 ] || set -- meson system browser container
+[ $# -gt 0 ] || set -- meson threads system browser container
 wanted=" $* "
 unready=''
 for suite in "$@"; do
     case $suite in
-    meson | system | browser | container) ;;
+    meson | threads | system | browser | container) ;;
     *) die "test knows no suite '$suite'" ;;
     esac
 done
@@ -47,6 +49,16 @@ run_meson()
     meson test -C "$build" --no-rebuild --quiet --print-errorlogs --timeout-multiplier 5 -t 5 || true
 }
 
+# ThreadSanitizer does not go together with the others: a build of its own, of what it is for.
+run_threads()
+{
+    rm -f "$threads/meson-logs/testlog.json"
+    meson_build "$threads" "test/store/test_store_threads test/server/test_server_authority" -- \
+        -Db_sanitize=thread -Db_lundef=false -Dbuildtype=debugoptimized || return 0
+    meson test -C "$threads" --no-rebuild --quiet --print-errorlogs --timeout-multiplier 5 -t 5 \
+        store/threads server/authority || true
+}
+
 run_pytest()
 {
     set --
@@ -71,8 +83,12 @@ mkdir -p "$reports"
 set -- "$reports"
 ! want meson || run_meson
 ! want meson || set -- "$@" "$build/meson-logs/testlog.json"
-run_pytest
-[ "$wanted" = " meson " ] || set -- "$@" "$reports/pytest.xml"
+! want threads || run_threads
+! want threads || set -- "$@" "$threads/meson-logs/testlog.json"
+if want system || want browser || want container; then
+    run_pytest
+    set -- "$@" "$reports/pytest.xml"
+fi
 shift
 # shellcheck disable=SC2086 # a list of words
 exec /usr/bin/python3 dev.d/tally.py "$@" $unready

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 2048 };
+enum { LINE_MAX_BYTES = 2048, LINE_QUOTED_CHARS = 1024 };
 
 /* The one mutable global outside the server: where a process writes is process-wide. */
 static struct {
@@ -178,4 +178,16 @@ const char *log_quoted(struct str value, char *out, size_t size)
     out[n++] = '"';
     out[n] = '\0';
     return out;
+}
+
+void log_lines(enum log_level level, const char *event, const char *key, struct str text)
+{
+    char quoted[LINE_QUOTED_CHARS];
+
+    for (size_t at = 0; at < text.len;) {
+        size_t end = str_find(text, '\n', at);
+        log_event(level, event, "%s=%s", key,
+                  log_quoted(str_slice(text, at, end), quoted, sizeof quoted));
+        at = end + 1;
+    }
 }

@@ -36,3 +36,6 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 /* A value that may hold anything, quoted and escaped for the log into out (always
  * terminated; cut with "..." when it does not fit). Returns out. */
 const char *log_quoted(struct str value, char *out, size_t size);
+
+/* The same event for each line of text, which becomes the value of key, quoted. */
+void log_lines(enum log_level level, const char *event, const char *key, struct str text);

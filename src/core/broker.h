@@ -166,6 +166,12 @@ void deliver_note_queued(struct core *core, const struct session *session);
 
 /* ---- paging.c: queues longer than memory should hold ---- */
 
+/* Is the session's client there, and told so? */
+static inline bool session_is_up(const struct session *session)
+{
+    return session->conn && session->conn->state == CONN_UP;
+}
+
 /* Is the next message for the session to wait in the store alone? */
 bool paging_is_due(const struct core *core, const struct session *session);
 

@@ -287,7 +287,8 @@ void deliver_more(struct core *core, struct session *session)
         return;
     while (box->next < box->tail && go_next(core, session))
         ;
-    paging_ask(core, session);
+    if (box->end > box->tail) /* nothing is elsewhere, mostly */
+        paging_ask(core, session);
 }
 
 /* May one more message wait for the session? There is always room for one, whatever its

@@ -12,6 +12,13 @@ static bool keeps(const struct core *core)
     return !core->config.volatile_ && !core->restoring;
 }
 
+/* Is what this session waits for? Asked before an operation is put together: most sessions are
+ * not kept, and this is the path of each of their messages. */
+static bool keeps_queue_of(const struct core *core, const struct session *session)
+{
+    return session->persistent && keeps(core);
+}
+
 /* Hand an operation over; its token. */
 static uint64_t put(struct core *core, struct durable_op *op)
 {
@@ -148,6 +155,8 @@ static bool own_sub_ids(struct core *core, struct durable_op *op, const struct c
 uint64_t record_queued(struct core *core, const struct session *session, uint64_t seq,
                        struct message *message, const struct copy *copy)
 {
+    if (!keeps_queue_of(core, session))
+        return 0;
     /* What goes out at QoS 2 waits for its record, so that is never lazy. */
     struct durable_op op = { .kind = DURABLE_QUEUE_PUT,
                              .qos = copy->qos,
@@ -156,7 +165,7 @@ uint64_t record_queued(struct core *core, const struct session *session, uint64_
                              .session = session->number,
                              .seq = seq };
 
-    if (!keeps(core) || !session->persistent || !own_sub_ids(core, &op, copy))
+    if (!own_sub_ids(core, &op, copy))
         return 0;
     op.message = message_ref(message);
     return put(core, &op);
@@ -174,14 +183,14 @@ uint64_t record_received(struct core *core, const struct session *session, uint6
 
 void record_done(struct core *core, const struct session *session, uint64_t seq, uint64_t put_token)
 {
+    if (!keeps_queue_of(core, session))
+        return;
     struct durable_op op = { .kind = DURABLE_QUEUE_DEL,
                              .lazy = true,
                              .session = session->number,
                              .seq = seq,
                              .undoes = put_token };
-
-    if (keeps(core) && session->persistent)
-        put(core, &op);
+    put(core, &op);
 }
 
 void record_incoming(struct core *core, const struct session *session, uint16_t packet_id)

@@ -72,11 +72,6 @@ struct session *session_new(struct core *core, struct str client_id)
     return session;
 }
 
-bool session_is_up(const struct session *session)
-{
-    return session->conn && session->conn->state == CONN_UP;
-}
-
 /* The session will end with its connection: what the store has of it may go, but for a queue
  * that is nowhere else. */
 static void weaken(struct core *core, struct session *session)

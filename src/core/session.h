@@ -74,9 +74,6 @@ void session_go_live(struct core *core, struct session *session);
 /* The session is away: wait for its will or its end. */
 void session_wait(struct core *core, struct session *session);
 
-/* Is the client there, and told so? */
-bool session_is_up(const struct session *session);
-
 /* Free the session and all it holds, and tell nobody. */
 void session_free(struct session *session);
 

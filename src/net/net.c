@@ -142,20 +142,6 @@ struct net *net_new(const struct net_config *config, struct node *node, uint64_t
     return net;
 }
 
-/* Each line of what went wrong, as an event of its own. */
-static void log_lines(const struct buf *lines)
-{
-    struct str text = buf_str(lines);
-    char quoted[1024];
-
-    for (size_t at = 0; at < text.len;) {
-        size_t end = str_find(text, '\n', at);
-        log_error("tls.unusable", "reason=%s",
-                  log_quoted(str_slice(text, at, end), quoted, sizeof quoted));
-        at = end + 1;
-    }
-}
-
 int net_listen(struct net *net, struct buf *errors)
 {
     int result = ERR_OK;
@@ -185,7 +171,7 @@ int net_tls_reload(struct net *net)
         else
             log_info("tls.loaded", "listener=%s", listener_name(listener));
     }
-    log_lines(&errors);
+    log_lines(LOG_ERROR, "tls.unusable", "reason", buf_str(&errors));
     buf_finish(&errors);
     return result;
 }

@@ -38,19 +38,6 @@ static void hand_over(struct server *server)
     server->users = NULL;
 }
 
-/* Each line of what is wrong, as an event of its own. */
-static void log_lines(struct str text)
-{
-    char quoted[QUOTED_CHARS];
-
-    for (size_t at = 0; at < text.len;) {
-        size_t end = str_find(text, '\n', at);
-        log_error("users.unusable", "reason=%s",
-                  log_quoted(str_slice(text, at, end), quoted, sizeof quoted));
-        at = end + 1;
-    }
-}
-
 /* Read the users again, or say why that is not possible. */
 static void read_again(struct server *server)
 {
@@ -61,7 +48,7 @@ static void read_again(struct server *server)
         hand_over(server);
     else if (errors.len == 0)
         buf_printf(&errors, "%s\n", err_text(err));
-    log_lines(buf_str(&errors));
+    log_lines(LOG_ERROR, "users.unusable", "reason", buf_str(&errors));
     buf_finish(&errors);
 }
 

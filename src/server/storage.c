@@ -50,20 +50,6 @@ static void on_health(void *context, enum store_health health, const char *why)
 
 /* ---- open and restore ---- */
 
-/* Each line of the store's report into the log. */
-static void log_report(const struct buf *report)
-{
-    struct str text = buf_str(report);
-    char quoted[QUOTED_CHARS];
-
-    for (size_t at = 0; at < text.len;) {
-        size_t end = str_find(text, '\n', at);
-        log_warn("store.damage", "what=%s",
-                 log_quoted(str_slice(text, at, end), quoted, sizeof quoted));
-        at = end + 1;
-    }
-}
-
 struct restoring {
     struct server *server;
     struct node_out out;
@@ -132,7 +118,7 @@ int storage_open(struct server *server, struct buf *errors)
     if (err)
         buf_append_str(errors, buf_str(&report));
     else
-        log_report(&report);
+        log_lines(LOG_WARN, "store.damage", "what", buf_str(&report));
     buf_finish(&report);
     return err;
 }

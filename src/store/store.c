@@ -62,8 +62,8 @@ static void hand_over(struct store *store, struct work *work)
 
     pthread_mutex_lock(&shared->lock);
     list_push_back(&shared->todo, &work->link);
-    pthread_cond_signal(&shared->todo_news);
     pthread_mutex_unlock(&shared->lock);
+    pthread_cond_signal(&shared->todo_news); /* who wakes finds the lock free */
 }
 
 /* Hand the gathering group over. */
