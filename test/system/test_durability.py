@@ -368,7 +368,7 @@ class Subscriber:
 
     def on_connect(self, client, _userdata, flags, _code):
         if not self.subscribed.is_set():
-            client.subscribe("load/#", self.qos)
+            client.subscribe([("load/#", self.qos), ("will/#", 1)])
         elif not flags["session present"]:
             self.lost += 1
 
@@ -391,13 +391,25 @@ def check(subscriber, publisher):
         assert not again, f"{subscriber.name} got {again[:9]} of {publisher.name} twice"
 
 
+def come_to_die(broker, number):
+    """A client that is connected, with a will, when the broker goes; it does not come back."""
+    client = paho.Client(f"mortal-{number}", clean_session=False, protocol=paho.MQTTv311)
+    client.will_set("will/mortal", str(number), 1)
+    client.connect("127.0.0.1", broker.mqtt_port)
+    client.loop_start()
+    wait_until(client.is_connected, "a client with a will")
+    return client
+
+
 def test_kill_9_under_load(durable):
     rand = random.Random(os.environ.get("PLEXUS_SEED", "7"))
     subscribers = [Subscriber(durable, "exact", 2), Subscriber(durable, "least", 1)]
     publishers = [Publisher(durable, "one", 1), Publisher(durable, "two", 2)]
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        mortal = come_to_die(durable, number)
         time.sleep(rand.uniform(0.05, 1.0))
         durable.kill()
+        mortal.loop_stop()
         durable.start()
     for each in publishers:
         each.finish()
@@ -408,6 +420,7 @@ def test_kill_9_under_load(durable):
                        f"what {publisher.name} sent at {subscriber.name}", 30)
             check(subscriber, publisher)
         assert subscriber.lost == 0
+        assert set(subscriber.got["will/mortal"]) == set(range(ROUNDS)), subscriber.name
         subscriber.close()
     with Client(durable) as late:
         late.subscribe("state/#", 1)
