@@ -12,9 +12,9 @@ static bool keeps(const struct core *core)
     return !core->config.volatile_ && !core->restoring;
 }
 
-/* Is what this session waits for? Asked before an operation is put together: most sessions are
- * not kept, and this is the path of each of their messages. */
-static bool keeps_queue_of(const struct core *core, const struct session *session)
+/* Is anything of this session's? Asked of its queue before an operation is put together: most
+ * sessions are not kept, and that is the path of each of their messages. */
+static bool keeps_of(const struct core *core, const struct session *session)
 {
     return session->persistent && keeps(core);
 }
@@ -116,7 +116,7 @@ void record_sub(struct core *core, const struct session *session, struct str tex
         .sub_id = entry->sub_id,
     };
 
-    if (keeps(core) && session->persistent && own_text(core, text, &op.text))
+    if (keeps_of(core, session) && own_text(core, text, &op.text))
         put(core, &op);
 }
 
@@ -126,7 +126,7 @@ void record_unsub(struct core *core, const struct session *session, struct str t
                              .lazy = core->relaxed,
                              .session = session->number };
 
-    if (keeps(core) && session->persistent && own_text(core, text, &op.text))
+    if (keeps_of(core, session) && own_text(core, text, &op.text))
         put(core, &op);
 }
 
@@ -155,7 +155,7 @@ static bool own_sub_ids(struct core *core, struct durable_op *op, const struct c
 uint64_t record_queued(struct core *core, const struct session *session, uint64_t seq,
                        struct message *message, const struct copy *copy)
 {
-    if (!keeps_queue_of(core, session))
+    if (!keeps_of(core, session))
         return 0;
     /* What goes out at QoS 2 waits for its record, so that is never lazy. */
     struct durable_op op = { .kind = DURABLE_QUEUE_PUT,
@@ -178,12 +178,12 @@ uint64_t record_received(struct core *core, const struct session *session, uint6
                              .session = session->number,
                              .seq = seq };
 
-    return keeps(core) && session->persistent ? put(core, &op) : 0;
+    return keeps_of(core, session) ? put(core, &op) : 0;
 }
 
 void record_done(struct core *core, const struct session *session, uint64_t seq, uint64_t put_token)
 {
-    if (!keeps_queue_of(core, session))
+    if (!keeps_of(core, session))
         return;
     struct durable_op op = { .kind = DURABLE_QUEUE_DEL,
                              .lazy = true,
@@ -200,7 +200,7 @@ void record_incoming(struct core *core, const struct session *session, uint16_t 
                              .session = session->number,
                              .packet_id = packet_id };
 
-    if (keeps(core) && session->persistent)
+    if (keeps_of(core, session))
         put(core, &op);
 }
 
@@ -213,7 +213,7 @@ void record_released(struct core *core, const struct session *session, uint16_t 
                              .session = session->number,
                              .packet_id = packet_id };
 
-    if (keeps(core) && session->persistent)
+    if (keeps_of(core, session))
         put(core, &op);
 }
 
