@@ -20,6 +20,7 @@ from certificates import Authority
 from rawmqtt import V5, Raw, Tcp
 
 CONNECTIONS = 2000
+STORMS = 8
 UPGRADE = (b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
            b"Sec-WebSocket-Protocol: mqtt\r\n\r\n")
@@ -113,6 +114,10 @@ def test_half_connections_are_closed_and_their_memory_comes_back(broker):
         if not sanitized:
             wait_until(lambda: resident(broker) - calm < (peaks[-1] - calm) / 3,
                        f"memory to go back from {peaks[-1]} towards {calm}", every_s=0.1)
+    # How many are open at the peak differs from storm to storm: what leaks makes every one of them
+    # higher than all before it, and only that does.
+    while peaks[-1] > max(peaks[:-1]) and len(peaks) < STORMS:
+        peaks.append(storm(broker, canary, leave=False))
+        serve(canary)
     canary.drop()
-    print(calm, peaks)
-    assert peaks[2] - peaks[1] < CONNECTIONS * 1000, (calm, peaks)
+    assert peaks[-1] <= max(peaks[:-1]), (calm, peaks)
