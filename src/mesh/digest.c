@@ -164,7 +164,7 @@ static int compare_interest(const struct lsdb_node *node, const struct line *lin
 {
     uint64_t ihash = interest_hash(node);
 
-    if (interest_is_base(line->iver) && interest_is_base(node->iver) && !node->set)
+    if (interest_is_base(line->iver) && interest_is_base(node->iver) && interest_is_none(node))
         return 0; /* nothing wanted, whichever the life */
     if (line->iinc != node->iinc)
         return line->iinc > node->iinc ? 1 : -1;
@@ -298,6 +298,24 @@ static bool satisfied(const struct link_want *wanted, const struct lsdb_node *no
         return lsdb_compare(node, wanted->inc, wanted->boot, (uint32_t)wanted->version) <= 0;
     return node->iinc > wanted->inc ||
            (node->iinc == wanted->inc && !node->set_bad && node->iver >= wanted->version);
+}
+
+bool digest_waits(const struct link *link, const struct lsdb_node *node)
+{
+    vec_each (&link->wants, wanted) {
+        if (wanted->kind == RECORD_INTEREST && node_id_equal(&wanted->id, &node->id))
+            return true;
+    }
+    return false;
+}
+
+void digest_ask_again(struct mesh *mesh, const struct lsdb_node *node)
+{
+    link_each(mesh, link)
+    {
+        if (link->state == LINK_EXCHANGE && digest_waits(link, node))
+            dreq_send(mesh, link, &node->id, RECORD_INTEREST, 0, 0);
+    }
 }
 
 /* No link waits for these records of a broker any more. */

@@ -40,6 +40,12 @@ void digest_crowded(struct mesh *mesh, const struct node_id *id);
  * wait for it, and do not ask again for a while. */
 void digest_oversized(struct mesh *mesh, struct lsdb_node *node);
 
+/* Does the link wait for the node's interest before it is in step? */
+bool digest_waits(const struct link *link, const struct lsdb_node *node);
+
+/* The node's interest was coming by another link, which is gone: ask those that wait for it. */
+void digest_ask_again(struct mesh *mesh, const struct lsdb_node *node);
+
 /* Ask the peer for a record. inc, version: what is here. */
 void dreq_send(struct mesh *mesh, struct link *link, const struct node_id *id,
                enum record_kind kind, uint32_t inc, uint64_t version);

@@ -6,6 +6,7 @@
 #include "mesh/hello.h"
 #include "mesh/link_cost.h"
 #include "mesh/ping.h"
+#include "mesh/snapshot.h"
 #include "mesh/state.h"
 #include "mqtt/wire.h"
 
@@ -122,6 +123,7 @@ static void enter_down(struct mesh *mesh, struct link *link)
     link_queue_finish(&link->queue, &mesh->pool);
     flood_finish(&link->flood);
     vec_finish(&link->wants);
+    snapshot_link_down(mesh, link->id);
     link->deadline_ms = link->drain_ms = UINT64_MAX;
 }
 
@@ -343,7 +345,8 @@ void link_flush(struct mesh *mesh, struct link *link)
             ;
         wrote = wrote && link->room;
     }
-    if (link->state != LINK_DRAINING || !link_queue_empty(&link->queue))
+    if (link->state != LINK_DRAINING || !link_queue_empty(&link->queue) ||
+        !snapshots_idle(&link->flood.snapshots))
         return;
     if (!link->bye_out) {
         put_bye(mesh, link, true, "duplicate link");

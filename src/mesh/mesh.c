@@ -5,8 +5,10 @@
 #include "mesh/digest.h"
 #include "mesh/hello.h"
 #include "mesh/identity.h"
+#include "mesh/install.h"
 #include "mesh/interest_sync.h"
 #include "mesh/ping.h"
+#include "mesh/snapshot.h"
 #include "mesh/state.h"
 #include "mesh/tlsa.h"
 
@@ -91,6 +93,7 @@ static int set_up(struct mesh *mesh, const struct mesh_config *config)
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
     self->iinc = mesh->config.inc;
     self->iver = interest_base(mesh->config.boot);
+    self->set = local_interest_told_set(mesh->local);
     topology_ask(mesh);
     topology_run(mesh);
     /* The first link is told at once. */
@@ -106,6 +109,7 @@ struct mesh *mesh_new(const struct mesh_config *config, uint64_t now_ms)
     if (!mesh)
         return NULL;
     delta_journal_init(&mesh->journal);
+    list_init(&mesh->installing);
     frag_init(&mesh->frags);
     forward_init(&mesh->forward);
     rand_init(&mesh->rand, config->random_seed);
@@ -144,12 +148,15 @@ void mesh_free(struct mesh *mesh)
     forward_finish(&mesh->forward);
     frag_finish(&mesh->frags);
     spf_finish(&mesh->spf);
-    vec_each (&mesh->lsdb.order, node)
-        snapshot_drop(*node);
+    vec_each (&mesh->lsdb.order, node) {
+        snapshot_free((*node)->snapshot);
+        install_finish(*node);
+    }
+    if (mesh->lsdb.order.len)
+        lsdb_self(&mesh->lsdb)->set = NULL; /* is that of mesh->local */
     lsdb_finish(&mesh->lsdb);
     interest_index_free(mesh->index);
     local_interest_free(mesh->local);
-    vec_finish(&mesh->changes);
     buf_finish(&mesh->scratch);
     buf_finish(&mesh->text_buf);
     free(mesh->seed_urls);
@@ -252,6 +259,7 @@ static void run_timers(struct mesh *mesh)
     mesh_wake(mesh, identity_run(mesh));
     link_each(mesh, link) mesh_wake(mesh, link_run(mesh, link));
     mesh_wake(mesh, interest_run(mesh));
+    mesh_wake(mesh, install_run(mesh));
     mesh_wake(mesh, topology_run(mesh));
     mesh_wake(mesh, spf_run(mesh));
     mesh_wake(mesh, forward_run(mesh));

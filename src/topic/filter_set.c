@@ -142,11 +142,10 @@ static int add_block(struct filter_set *set, uint32_t at, struct str text, uint8
     return ERR_OK;
 }
 
-/* Add a text that is not there. */
-static int add(struct filter_set *set, struct str text, uint8_t value)
+/* Add a text that is not there; its place in a set that is not empty. */
+static int add(struct filter_set *set, struct place place, struct str text, uint8_t value)
 {
-    for (;;) {
-        struct place place = place_of(set, text);
+    for (;; place = place_of(set, text)) {
         struct filter_slot *slot = &set->slots[place.slot];
         if (filter_block_fits(slot->block, text, &place.spot)) {
             if (filter_block_own(&slot->block) ||
@@ -165,39 +164,6 @@ static int add(struct filter_set *set, struct str text, uint8_t value)
     }
 }
 
-int filter_set_put(struct filter_set *set, struct str text, uint8_t value)
-{
-    int err;
-
-    assert(text.len > 0 && text.len <= FILTER_SET_TEXT_MAX);
-    if (set->slot_count == 0) {
-        err = add_block(set, 0, text, value);
-    } else {
-        struct place place = place_of(set, text);
-        if (place.spot.found) {
-            filter_set_change(set, text, value);
-            return ERR_OK;
-        }
-        err = add(set, text, value);
-    }
-    if (err)
-        return err;
-    set->count++;
-    if (text.len > set->longest)
-        set->longest = (uint32_t)text.len;
-    return ERR_OK;
-}
-
-bool filter_set_find(const struct filter_set *set, struct str text, uint8_t *ret_value)
-{
-    if (set->slot_count == 0)
-        return false;
-    struct place place = place_of(set, text);
-    if (place.spot.found)
-        *ret_value = filter_block_value(set->slots[place.slot].block, place.spot.at);
-    return place.spot.found;
-}
-
 /* Write a byte. If a copy holds the block too and there is no memory, the copy is torn. */
 static void set_value(struct filter_set *set, uint32_t slot, uint32_t at, uint8_t value)
 {
@@ -210,6 +176,46 @@ static void set_value(struct filter_set *set, uint32_t slot, uint32_t at, uint8_
         filter_block_tear(*block);
     filter_block_set_value(*block, at, value);
     count_marks(set, slot, before, value);
+}
+
+int filter_set_update(struct filter_set *set, struct str text, uint8_t keep, uint8_t value,
+                      uint8_t *ret_before)
+{
+    struct place place = { 0 };
+
+    assert(text.len > 0 && text.len <= FILTER_SET_TEXT_MAX);
+    if (set->slot_count)
+        place = place_of(set, text);
+    if (place.spot.found) {
+        *ret_before = filter_block_value(set->slots[place.slot].block, place.spot.at);
+        set_value(set, place.slot, place.spot.at, (*ret_before & keep) | value);
+        return ERR_OK;
+    }
+    int err = set->slot_count ? add(set, place, text, value) : add_block(set, 0, text, value);
+    if (err)
+        return err;
+    *ret_before = 0;
+    set->count++;
+    if (text.len > set->longest)
+        set->longest = (uint32_t)text.len;
+    return ERR_OK;
+}
+
+int filter_set_put(struct filter_set *set, struct str text, uint8_t value)
+{
+    uint8_t before;
+
+    return filter_set_update(set, text, 0, value, &before);
+}
+
+bool filter_set_find(const struct filter_set *set, struct str text, uint8_t *ret_value)
+{
+    if (set->slot_count == 0)
+        return false;
+    struct place place = place_of(set, text);
+    if (place.spot.found)
+        *ret_value = filter_block_value(set->slots[place.slot].block, place.spot.at);
+    return place.spot.found;
 }
 
 void filter_set_change(struct filter_set *set, struct str text, uint8_t value)

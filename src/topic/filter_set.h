@@ -47,6 +47,11 @@ void filter_set_finish(struct filter_set *set);
  * (nothing changed). Time grows with the logarithm of the count. */
 int filter_set_put(struct filter_set *set, struct str text, uint8_t value);
 
+/* The same in one look-up: the byte becomes what `keep` leaves of the one before (0 when the
+ * text is new) and value. */
+int filter_set_update(struct filter_set *set, struct str text, uint8_t keep, uint8_t value,
+                      uint8_t *ret_before);
+
 /* Its byte; false when the text is not there. */
 bool filter_set_find(const struct filter_set *set, struct str text, uint8_t *ret_value);
 
