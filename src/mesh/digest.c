@@ -8,6 +8,7 @@
 #include "mesh/tlv.h"
 #include "mqtt/wire.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { FORM_ALL, FORM_REACHABLE, FORM_LINES };
@@ -99,25 +100,58 @@ static void put_lines(struct mesh *mesh, struct link *link, uint64_t mask, uint8
     buf_finish(&lines);
 }
 
-static int on_sums(struct mesh *mesh, struct link *link, struct wire_reader *r, bool all)
+/* Send lines of all buckets whose sums are not the peer's. A full digest is always answered:
+ * its sender waits to hear what it lacks. */
+static void answer_sums(struct mesh *mesh, struct link *link, const uint64_t sums[DIGEST_BUCKETS],
+                        bool all)
 {
     uint64_t own[DIGEST_BUCKETS], mask = 0;
 
     sum(mesh, all, own);
     for (int i = 0; i < DIGEST_BUCKETS; i++) {
-        if (wire_get_u64(r) != own[i])
+        if (sums[i] != own[i])
             mask |= (uint64_t)1 << i;
     }
-    int err = wire_finish(r);
-    if (err)
-        return err;
     if (mask == 0 && !all)
-        return ERR_OK;
-    /* A full digest is always answered: its sender waits to hear what it lacks. */
+        return;
     size_t at = mask ? 0 : mesh->lsdb.order.len;
     do
         put_lines(mesh, link, mask, all ? 0 : LINES_PERIODIC, &at);
     while (at < mesh->lsdb.order.len && !link->closing);
+}
+
+uint64_t digest_answer_run(struct mesh *mesh, struct link *link)
+{
+    if (!link->sums)
+        return UINT64_MAX;
+    if (interest_is_behind(mesh) && mesh->now_ms < link->answer_ms)
+        return link->answer_ms;
+    answer_sums(mesh, link, link->sums, true);
+    free(link->sums);
+    link->sums = NULL;
+    return UINT64_MAX;
+}
+
+/* A broker that has much to tell answers a neighbour who joins when it has told it, so that he
+ * knows what is wanted here before his clients come. MESH.md 3.5 */
+static int on_sums(struct mesh *mesh, struct link *link, struct wire_reader *r, bool all)
+{
+    uint64_t sums[DIGEST_BUCKETS];
+
+    for (int i = 0; i < DIGEST_BUCKETS; i++)
+        sums[i] = wire_get_u64(r);
+    int err = wire_finish(r);
+    if (err)
+        return err;
+    if (all && interest_is_behind(mesh) && !link->sums)
+        link->sums = malloc(sizeof sums);
+    if (!all || !link->sums) {
+        answer_sums(mesh, link, sums, all);
+        return ERR_OK;
+    }
+    memcpy(link->sums, sums, sizeof sums);
+    link->answer_ms = mesh->now_ms + mesh->config.handshake_ms / 2;
+    mesh_wake(mesh, mesh->now_ms);
     return ERR_OK;
 }
 

@@ -25,6 +25,9 @@ void digest_send(struct mesh *mesh, struct link *link, bool all);
 /* Send the periodic digest when it is time; when to come back. */
 uint64_t digest_run(struct mesh *mesh, struct link *link);
 
+/* Answer a full digest that has waited long enough; when to come back. */
+uint64_t digest_answer_run(struct mesh *mesh, struct link *link);
+
 /* A DIGEST or DREQ came. ERR_OK or ERR_MALFORMED. */
 int digest_on_frame(struct mesh *mesh, struct link *link, struct str body);
 int dreq_on_frame(struct mesh *mesh, struct link *link, struct str body);

@@ -84,8 +84,8 @@ uint64_t interest_run(struct mesh *mesh)
     uint64_t due_ms = local_interest_deadline(mesh->local);
     uint64_t soonest_ms = mesh->delta_ms + (mesh->telling ? 1 : mesh->config.interest_batch_ms);
 
-    if (due_ms == UINT64_MAX)
-        return due_ms;
+    if (due_ms == UINT64_MAX || mesh->gathering)
+        return UINT64_MAX;
     if (due_ms < soonest_ms)
         due_ms = soonest_ms;
     if (mesh->now_ms < due_ms)
@@ -100,6 +100,11 @@ uint64_t interest_run(struct mesh *mesh)
         mesh->delta_ms = mesh->now_ms;
     interest_changes_finish(&changes);
     return due_ms > mesh->now_ms ? due_ms : mesh->now_ms + 1;
+}
+
+bool interest_is_behind(const struct mesh *mesh)
+{
+    return mesh->gathering || mesh->telling || local_interest_is_behind(mesh->local);
 }
 
 void interest_reborn(struct mesh *mesh)

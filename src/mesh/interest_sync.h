@@ -55,6 +55,9 @@ void interest_changed(struct mesh *mesh, const struct interest *interest, bool w
 /* Tell what has gathered when it is time; when to come back. */
 uint64_t interest_run(struct mesh *mesh);
 
+/* Is much of what local clients want not in the own set yet? */
+bool interest_is_behind(const struct mesh *mesh);
+
 /* This broker has a new incarnation: its set goes on under it. */
 void interest_reborn(struct mesh *mesh);
 

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filters that nobody wants any more and that may come back: each leaves at its time. */
+/* Filters that nobody wants any more and that may come back: each leaves at its time. A crowd
+ * of clients that goes at once may leave a million of them, so they stand packed: in a queue
+ * in order of time, and in a set that says how often each stands in the queue. Only the last
+ * time counts. */
 #pragma once
 
 #include "base/list.h"
-#include "base/map.h"
 #include "base/str.h"
+#include "topic/filter_set.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct linger {
-    struct list order; /* by when they leave: time passes for all alike */
-    struct map by_text;
-    uint64_t seed;
+    struct list pages; /* of the queue */
+    struct filter_set set;
 };
 
-/* Nothing lingers. seed: secret, for hashes. */
-void linger_init(struct linger *linger, uint64_t seed);
+/* Nothing lingers. */
+void linger_init(struct linger *linger);
 
 /* Free it all. */
 void linger_finish(struct linger *linger);
@@ -25,8 +27,12 @@ void linger_finish(struct linger *linger);
  * already. ERR_OK or ERR_NOMEM. */
 int linger_add(struct linger *linger, struct str filter, uint64_t leave_ms);
 
-/* The filter is wanted again, or has left: forget it if it lingers. */
+/* The filter is wanted again: forget that it lingers, if it does. */
 void linger_remove(struct linger *linger, struct str filter);
 
-/* The first one to leave, borrowed, and when; false when nothing lingers. */
-bool linger_first(const struct linger *linger, struct str *ret_filter, uint64_t *ret_leave_ms);
+/* When the first entry of the queue is due; UINT64_MAX: there is none. */
+uint64_t linger_due_ms(const struct linger *linger);
+
+/* Take the first entry out: a filter, borrowed until linger is used again, and whether it
+ * leaves now; else it came back meanwhile. Not when there is none. */
+bool linger_pop(struct linger *linger, struct str *ret_filter);

@@ -123,6 +123,8 @@ static void enter_down(struct mesh *mesh, struct link *link)
     link_queue_finish(&link->queue, &mesh->pool);
     flood_finish(&link->flood);
     vec_finish(&link->wants);
+    free(link->sums);
+    link->sums = NULL;
     snapshot_link_down(mesh, link->id);
     link->deadline_ms = link->drain_ms = UINT64_MAX;
 }
@@ -408,6 +410,8 @@ uint64_t link_run(struct mesh *mesh, struct link *link)
     }
     if (link->state != LINK_FULL && link->deadline_ms < next_ms)
         next_ms = link->deadline_ms;
+    uint64_t answer_ms = digest_answer_run(mesh, link);
+    next_ms = answer_ms < next_ms ? answer_ms : next_ms;
     uint64_t age_ms = link_queue_expire(&link->queue, &mesh->pool, now_ms);
     uint64_t flood_ms = flood_deadline(mesh, link);
     next_ms = age_ms < next_ms ? age_ms : next_ms;

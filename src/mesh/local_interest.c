@@ -18,7 +18,7 @@ enum { MARK_LOOK = 0, MARK_DROP = 1 };
 #define DROP FILTER_SET_MARK(MARK_DROP)
 
 /* So much of a sweep is done at once, and so many wait; then all are one. */
-enum { SWEEP_STEPS = 200, SWEEPS_MAX = 64 };
+enum { SWEEP_STEPS = 20, SWEEPS_MAX = 4096 };
 
 /* A filter has changed, and what it covers is being marked. */
 struct sweep {
@@ -45,14 +45,14 @@ void interest_changes_finish(struct interest_changes *changes)
     buf_finish(&changes->text);
 }
 
-struct local_interest *local_interest_new(uint32_t linger_ms, uint64_t seed)
+struct local_interest *local_interest_new(uint32_t linger_ms)
 {
     struct local_interest *li = calloc(1, sizeof *li);
 
     if (!li)
         return NULL;
     li->linger_ms = linger_ms;
-    linger_init(&li->linger, seed);
+    linger_init(&li->linger);
     list_init(&li->sweeps);
     li->set = iset_new();
     if (!li->set) {
@@ -150,9 +150,13 @@ static struct sweep *sweep_new(struct local_interest *li, struct str wide, struc
 /* The filter's wish changes: all that it covers must be looked at. */
 static void sweep_begin(struct local_interest *li, struct str wide)
 {
+    const struct filter_set *filters = iset_filters(li->set);
     size_t steps = SWEEP_STEPS;
-    bool done, fine = mark_covered(li, wide, filter_covered_from(wide), &steps, &done);
+    bool done;
 
+    if (filters->marked[MARK_LOOK] == filters->count)
+        return; /* all will be anyway: it is the beginning */
+    bool fine = mark_covered(li, wide, filter_covered_from(wide), &steps, &done);
     if (fine && done)
         return;
     if (fine && li->sweep_count < SWEEPS_MAX && sweep_new(li, wide, filter_reader_text(&li->reader)))
@@ -244,14 +248,10 @@ void local_interest_unset(struct local_interest *li, struct str filter, uint64_t
 /* Let go what has lingered long enough. */
 static void expire(struct local_interest *li, uint64_t now_ms, size_t *steps)
 {
-    uint64_t leave_ms;
-    struct str filter;
-
-    while (*steps && linger_first(&li->linger, &filter, &leave_ms) && leave_ms <= now_ms) {
-        if (wish_find(li, filter))
-            change_wish(li, filter, 0);
-        linger_remove(&li->linger, filter);
-        --*steps;
+    for (; *steps && linger_due_ms(&li->linger) <= now_ms; --*steps) {
+        struct str filter;
+        if (linger_pop(&li->linger, &filter))
+            change_wish(li, filter, 0); /* cannot fail: it is there */
     }
 }
 
@@ -361,12 +361,15 @@ int local_interest_take(struct local_interest *li, uint64_t now_ms,
 uint64_t local_interest_deadline(const struct local_interest *li)
 {
     const struct filter_set *filters = iset_filters(li->set);
-    uint64_t leave_ms;
-    struct str filter;
 
     if (!swept(li) || filters->marked[MARK_LOOK] || filters->marked[MARK_DROP])
         return 0;
-    return linger_first(&li->linger, &filter, &leave_ms) ? leave_ms : UINT64_MAX;
+    return linger_due_ms(&li->linger);
+}
+
+bool local_interest_is_behind(const struct local_interest *li)
+{
+    return !swept(li) || iset_filters(li->set)->marked[MARK_LOOK] > INTEREST_PIECE;
 }
 
 size_t local_interest_count(const struct local_interest *li)

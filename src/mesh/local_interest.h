@@ -39,8 +39,8 @@ struct interest_changes {
 /* Free the memory of changes. */
 void interest_changes_finish(struct interest_changes *changes);
 
-/* Nothing wanted, nothing told; or NULL when out of memory. seed: secret, for hashes. */
-struct local_interest *local_interest_new(uint32_t linger_ms, uint64_t seed);
+/* Nothing wanted, nothing told; or NULL when out of memory. */
+struct local_interest *local_interest_new(uint32_t linger_ms);
 
 /* Free it all. Accepts NULL. */
 void local_interest_free(struct local_interest *li);
@@ -68,6 +68,9 @@ int local_interest_take(struct local_interest *li, uint64_t now_ms,
 
 /* When to take next: 0 when something waits already, UINT64_MAX when nothing will. */
 uint64_t local_interest_deadline(const struct local_interest *li);
+
+/* Will it take several pieces to tell what waits? */
+bool local_interest_is_behind(const struct local_interest *li);
 
 /* Filters wanted, lingering ones included, and how many are told. */
 size_t local_interest_count(const struct local_interest *li);

@@ -87,7 +87,7 @@ static int set_up(struct mesh *mesh, const struct mesh_config *config)
     mesh->pool.bytes_max = mesh->config.link_queue_bytes_max;
     mesh->pool.age_max_ms = mesh->config.qos0_age_ms;
     mesh->index = interest_index_new(config->random_seed);
-    mesh->local = local_interest_new(mesh->config.interest_linger_ms, config->random_seed);
+    mesh->local = local_interest_new(mesh->config.interest_linger_ms);
     if (!mesh->index || !mesh->local)
         return ERR_NOMEM;
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
@@ -139,6 +139,7 @@ void mesh_free(struct mesh *mesh)
         link_queue_finish(&(*at)->queue, &mesh->pool);
         flood_finish(&(*at)->flood);
         vec_finish(&(*at)->wants);
+        free((*at)->sums);
         free(*at);
     }
     vec_finish(&mesh->links);
@@ -309,6 +310,10 @@ void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_ou
         interest_changed(mesh, &interest, event->interest.wanted);
         break;
     }
+    case MESH_TELLING:
+        mesh->gathering = event->more;
+        mesh_wake(mesh, mesh->now_ms);
+        break;
     case MESH_PUBLISH: forward_publish(mesh, event->message); break;
     case MESH_FLUSH:
         if (mesh->now_ms >= mesh->wake_ms)

@@ -49,6 +49,7 @@ enum mesh_event_kind {
     MESH_LINK_RX,       /* link, bytes: one bundle */
     MESH_LINK_WRITABLE, /* link, room: the transport takes this many more bytes from now on */
     MESH_INTEREST,      /* filter, qos, persistent, wanted: what local clients want changed */
+    MESH_TELLING,       /* more: what local clients have wanted for long is being said, or all was */
     MESH_PUBLISH,       /* message: published here; send it to whoever wants it */
     MESH_FLUSH,         /* end of the caller's turn: let out what has gathered */
     MESH_TICK,          /* time has passed */
@@ -68,6 +69,7 @@ struct mesh_event {
         struct str text;
         struct str bytes;
         size_t room;
+        bool more;
         struct message *message; /* borrowed */
         struct {
             struct str filter;

@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { JOIN_WAIT_DEFAULT_MS = 2000 };
+/* Filters that the mesh is told in a turn: there may be a million. */
+enum { JOIN_WAIT_DEFAULT_MS = 2000, TELL_PIECE = 1000 };
 
 struct node {
     struct core *core;
@@ -13,6 +14,9 @@ struct node {
     uint64_t join_due_ms; /* clients wait no longer than this */
     bool joined;
     bool telling; /* the mesh is told what clients here want: somebody may hear it */
+    bool catching_up;    /* it is being told what they wanted before that */
+    uint32_t told_to;    /* filters of the core below this number are told */
+    uint64_t told_ms;    /* when the last piece was */
 };
 
 void node_out_clear(struct node_out *out)
@@ -81,19 +85,42 @@ static void pass_interests(struct node *node, uint64_t now_ms, struct node_out *
     vec_clear(&out->core.interests);
 }
 
+/* Tell the mesh a piece of what was wanted here before anybody could hear it. What changes
+ * meanwhile it is told at once, so it does not matter what comes first. */
+static void catch_up(struct node *node, uint64_t now_ms, struct node_out *out)
+{
+    struct mesh_event done = {
+        .kind = MESH_TELLING, .now_ms = now_ms, .now_us = node->now_us, .more = false
+    };
+    struct core_interest interest;
+    struct str filter;
+
+    if (!node->catching_up || node->told_ms == now_ms)
+        return;
+    node->told_ms = now_ms;
+    for (int i = 0; i < TELL_PIECE; i++) {
+        if (!core_next_interest(node->core, &node->told_to, &filter, &interest)) {
+            node->catching_up = false;
+            mesh_step(node->mesh, &done, &out->mesh);
+            return;
+        }
+        pass_interest(node, now_ms, filter, &interest, out);
+    }
+}
+
 /* The first link: tell the mesh everything, and let it make a version of it before the peer
  * asks, so that one who joins knows what is wanted here before clients come to him. Until now
  * nobody could hear it, and a broker on its own need not remember it twice. */
 static void begin_telling(struct node *node, const struct mesh_event *event, struct node_out *out)
 {
+    struct mesh_event begin = {
+        .kind = MESH_TELLING, .now_ms = event->now_ms, .now_us = event->now_us, .more = true
+    };
     struct mesh_event tick = { .kind = MESH_TICK, .now_ms = event->now_ms, .now_us = event->now_us };
-    struct core_interest interest;
-    struct str filter;
-    uint32_t cursor = 0;
 
-    node->telling = true;
-    while (core_next_interest(node->core, &cursor, &filter, &interest))
-        pass_interest(node, event->now_ms, filter, &interest, out);
+    node->telling = node->catching_up = true;
+    mesh_step(node->mesh, &begin, &out->mesh);
+    catch_up(node, event->now_ms, out);
     mesh_step(node->mesh, &tick, &out->mesh);
 }
 
@@ -177,6 +204,7 @@ void node_tick(struct node *node, uint64_t now_ms, uint64_t now_us, struct node_
 
     node->now_us = now_us;
     step_core(node, &core_tick, out);
+    catch_up(node, now_ms, out);
     step_mesh(node, &mesh_tick, out);
 }
 
@@ -205,6 +233,8 @@ uint64_t node_deadline(const struct node *node)
 
     if (!node->joined && node->join_due_ms < first)
         first = node->join_due_ms;
+    if (node->catching_up && node->told_ms + 1 < first)
+        first = node->told_ms + 1;
     return first;
 }
 

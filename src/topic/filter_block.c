@@ -11,14 +11,6 @@
  * value. */
 enum { CAP_STEP = 32, HEAD_MAX = 7 };
 
-struct filter_block {
-    uint32_t refs;
-    uint32_t len, cap; /* of data */
-    uint16_t count;
-    bool torn;
-    uint8_t data[];
-};
-
 static size_t block_size(size_t cap)
 {
     return offsetof(struct filter_block, data) + cap;
@@ -65,16 +57,6 @@ static size_t put_len(uint8_t *out, size_t len)
     return n;
 }
 
-static const uint8_t *get_len(const uint8_t *at, size_t *ret_len)
-{
-    size_t len = *at & 0x7f;
-
-    for (unsigned shift = 7; *at++ & 0x80; shift += 7)
-        len |= (size_t)(*at & 0x7f) << shift;
-    *ret_len = len;
-    return at;
-}
-
 /* Write the head of an item; its length. */
 static size_t put_head(uint8_t *out, size_t shared, size_t rest, uint8_t value)
 {
@@ -83,19 +65,6 @@ static size_t put_head(uint8_t *out, size_t shared, size_t rest, uint8_t value)
     n += put_len(out + n, rest);
     out[n++] = value;
     return n;
-}
-
-struct filter_item filter_block_item(const struct filter_block *block, uint32_t at)
-{
-    struct filter_item item;
-    const uint8_t *head = get_len(block->data + at, &item.shared);
-
-    head = get_len(head, &item.rest);
-    item.value_at = (uint32_t)(head - block->data);
-    item.value = *head++;
-    item.text = (const char *)head;
-    item.next = (uint32_t)(head - block->data + item.rest);
-    return item;
 }
 
 struct filter_block *filter_block_new(struct str text, uint8_t value)
@@ -151,16 +120,6 @@ bool filter_block_is_torn(const struct filter_block *block)
     return block->torn;
 }
 
-uint32_t filter_block_len(const struct filter_block *block)
-{
-    return block->len;
-}
-
-uint32_t filter_block_count(const struct filter_block *block)
-{
-    return block->count;
-}
-
 size_t filter_block_bytes(const struct filter_block *block)
 {
     return block_size(block->cap);
@@ -176,13 +135,6 @@ uint16_t filter_block_marks(const struct filter_block *block, uint8_t bit)
         at = item.next;
     }
     return marks;
-}
-
-struct str filter_block_first(const struct filter_block *block)
-{
-    struct filter_item item = filter_block_item(block, 0);
-
-    return (struct str){ item.text, item.rest };
 }
 
 static size_t shared_len(const char *a, size_t a_len, const char *b, size_t b_len)

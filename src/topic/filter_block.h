@@ -11,12 +11,18 @@
 #include <stdint.h>
 
 enum {
-    FILTER_BLOCK_MAX = 1024,   /* bytes of items, unless it is a single one */
-    FILTER_BLOCK_SMALL = 256,  /* with less it is worth while to look for room elsewhere */
-    FILTER_BLOCK_FILL = 768,   /* two blocks are made one when it has no more than this */
+    FILTER_BLOCK_MAX = 512,    /* bytes of items, unless it is a single one */
+    FILTER_BLOCK_SMALL = 128,  /* with less it is worth while to look for room elsewhere */
+    FILTER_BLOCK_FILL = 384,   /* two blocks are made one when it has no more than this */
 };
 
-struct filter_block;
+struct filter_block {
+    uint32_t refs;
+    uint32_t len, cap; /* of data */
+    uint16_t count;
+    bool torn;
+    uint8_t data[];
+};
 
 /* An item where it stands. */
 struct filter_item {
@@ -48,15 +54,42 @@ int filter_block_own(struct filter_block **block);
 void filter_block_tear(struct filter_block *block);
 bool filter_block_is_torn(const struct filter_block *block);
 
-/* Bytes of items, how many there are, bytes of memory, and how many have this bit. */
-uint32_t filter_block_len(const struct filter_block *block);
-uint32_t filter_block_count(const struct filter_block *block);
+/* Bytes of memory, and how many items have this bit. */
 size_t filter_block_bytes(const struct filter_block *block);
 uint16_t filter_block_marks(const struct filter_block *block, uint8_t bit);
 
-/* The first text; the item at an offset. */
-struct str filter_block_first(const struct filter_block *block);
-struct filter_item filter_block_item(const struct filter_block *block, uint32_t at);
+/* Read a length; the byte after it. */
+static inline const uint8_t *filter_block_get_len(const uint8_t *at, size_t *ret_len)
+{
+    size_t len = *at & 0x7f;
+
+    for (unsigned shift = 7; *at++ & 0x80; shift += 7)
+        len |= (size_t)(*at & 0x7f) << shift;
+    *ret_len = len;
+    return at;
+}
+
+/* The item at an offset. */
+static inline struct filter_item filter_block_item(const struct filter_block *block, uint32_t at)
+{
+    struct filter_item item;
+    const uint8_t *head = filter_block_get_len(block->data + at, &item.shared);
+
+    head = filter_block_get_len(head, &item.rest);
+    item.value_at = (uint32_t)(head - block->data);
+    item.value = *head++;
+    item.text = (const char *)head;
+    item.next = (uint32_t)(head - block->data + item.rest);
+    return item;
+}
+
+/* The first text. */
+static inline struct str filter_block_first(const struct filter_block *block)
+{
+    struct filter_item item = filter_block_item(block, 0);
+
+    return (struct str){ item.text, item.rest };
+}
 
 /* Look for a text. */
 struct filter_spot filter_block_search(const struct filter_block *block, struct str text);

@@ -120,7 +120,7 @@ static void merge(struct filter_set *set, uint32_t slot)
     if (slot + 1 >= set->slot_count)
         return;
     struct filter_slot *left = &set->slots[slot], *right = left + 1;
-    if (filter_block_len(left->block) + filter_block_len(right->block) > FILTER_BLOCK_FILL ||
+    if (left->block->len + right->block->len > FILTER_BLOCK_FILL ||
         filter_block_own(&left->block) || filter_block_append(&left->block, right->block))
         return;
     recount_marks(set, slot);
@@ -155,7 +155,7 @@ static int add(struct filter_set *set, struct place place, struct str text, uint
             return ERR_OK;
         }
         /* Texts that come in order leave full blocks behind. */
-        if (place.spot.at == filter_block_len(slot->block))
+        if (place.spot.at == slot->block->len)
             return add_block(set, place.slot + 1, text, value);
         if (place.spot.at == 0)
             return add_block(set, place.slot, text, value);
@@ -236,14 +236,14 @@ bool filter_set_remove(struct filter_set *set, struct str text)
     struct filter_block **block = &set->slots[place.slot].block;
     count_marks(set, place.slot, filter_block_value(*block, place.spot.at), 0);
     set->count--;
-    if (filter_block_count(*block) == 1) {
+    if ((*block)->count == 1) {
         remove_slot(set, place.slot);
         return true;
     }
     if (filter_block_own(block))
         filter_block_tear(*block);
     filter_block_remove(*block, place.spot.at);
-    if (filter_block_len(*block) < FILTER_BLOCK_SMALL)
+    if ((*block)->len < FILTER_BLOCK_SMALL)
         merge(set, place.slot);
     return true;
 }
@@ -271,7 +271,7 @@ bool filter_set_torn(const struct filter_set *set, uint32_t slot)
 
 size_t filter_set_slot_bytes(const struct filter_set *set, uint32_t slot)
 {
-    return filter_block_len(set->slots[slot].block);
+    return set->slots[slot].block->len;
 }
 
 size_t filter_set_bytes(const struct filter_set *set)
@@ -309,7 +309,7 @@ static int reader_bind(struct filter_reader *reader, const struct filter_set *se
 static void reader_load(struct filter_reader *reader)
 {
     if (reader->slot < reader->set->slot_count &&
-        reader->next == filter_block_len(reader->set->slots[reader->slot].block)) {
+        reader->next == reader->set->slots[reader->slot].block->len) {
         reader->slot++;
         reader->next = reader->index = 0;
     }
@@ -340,7 +340,7 @@ int filter_reader_seek(struct filter_reader *reader, const struct filter_set *se
     reader->slot = place.slot;
     reader->next = place.spot.at;
     reader->index = place.spot.index;
-    if (place.spot.at < filter_block_len(block))
+    if (place.spot.at < block->len)
         memcpy(reader->text, text.ptr, filter_block_item(block, place.spot.at).shared);
     reader_load(reader);
     return ERR_OK;

@@ -2,7 +2,7 @@
 /* A sorted set of topic filters, packed, with a byte each that is the user's.
  *
  * Made for a million filters that share most of their text. They stand in order of bytes in
- * blocks of a kilobyte, each as what it shares with the one before and the rest: a filter
+ * blocks of half a kilobyte, each as what it shares with the one before and the rest: a filter
  * takes a few bytes more than what is its own. Sorted text is a trie too: what lies below a
  * level stands together, so walks skip what they do not want (filter_walk.h).
  *

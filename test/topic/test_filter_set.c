@@ -88,8 +88,8 @@ START_TEST(it_agrees_with_a_plain_table_under_random_changes)
     struct rand rand;
 
     rand_init(&rand, 3);
-    for (unsigned round = 0; round < 60000; round++) {
-        change(&set, model, &rand, round / 6000 % 2 == 0);
+    for (unsigned round = 0; round < 30000; round++) {
+        change(&set, model, &rand, round / 3000 % 2 == 0);
         if (round % 500 == 0) {
             check_order(&set, model);
             check_marks(&set, model);
@@ -265,7 +265,7 @@ START_TEST(walks_find_what_covers_and_what_is_covered)
     char text[TEXT];
 
     rand_init(&rand, 11);
-    for (unsigned round = 0; round < 3000; round++) {
+    for (unsigned round = 0; round < 2000; round++) {
         struct str filter = random_filter(&rand, text);
         if (set.count > 30 + round / 8 % FILTERS || rand_below(&rand, 3) == 0)
             filter_set_remove(&set, filter);
