@@ -20,7 +20,7 @@ struct retired {
 static size_t *steps_left(struct mesh *mesh)
 {
     if (mesh->install_ms != mesh->now_ms)
-        mesh->install_left = INSTALL_PIECE;
+        mesh->install_left = mesh->config.interest_piece;
     mesh->install_ms = mesh->now_ms;
     return &mesh->install_left;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the interest index comes from one set of a broker to another one, a piece a turn: there
- * may be a million filters. A set that is complete is added to the index first; then it takes
+/* How the interest index comes from one set of a broker to another one, a piece a turn over
+ * all brokers: there may be a million filters. A set that is complete is added to the index first; then it takes
  * the place of the one that serves; then what only that one had leaves the index. So a topic
  * that both match is matched at every moment. MESH.md 3.4. */
 #pragma once
@@ -12,9 +12,6 @@
 #include <stdint.h>
 
 struct mesh;
-
-/* Filters that are added or looked at in a turn, over all brokers. */
-enum { INSTALL_PIECE = 1000 };
 
 /* The node's snapshot is complete: let it become the set. */
 void install_begin(struct mesh *mesh, struct lsdb_node *node);

@@ -32,7 +32,7 @@ struct local_interest {
     struct iset *set; /* each entry: what is wished, and what is told */
     struct filter_reader reader, probe;
     struct linger linger;
-    uint32_t linger_ms;
+    uint32_t linger_ms, piece;
     struct list sweeps;
     size_t sweep_count;
     bool sweep_all; /* everything must be marked: some sweep could not be noted */
@@ -45,13 +45,14 @@ void interest_changes_finish(struct interest_changes *changes)
     buf_finish(&changes->text);
 }
 
-struct local_interest *local_interest_new(uint32_t linger_ms)
+struct local_interest *local_interest_new(uint32_t linger_ms, uint32_t piece)
 {
     struct local_interest *li = calloc(1, sizeof *li);
 
     if (!li)
         return NULL;
     li->linger_ms = linger_ms;
+    li->piece = piece < INTEREST_CHANGES_MAX ? piece : INTEREST_CHANGES_MAX;
     linger_init(&li->linger);
     list_init(&li->sweeps);
     li->set = iset_new();
@@ -260,13 +261,13 @@ static void expire(struct local_interest *li, uint64_t now_ms, size_t *steps)
 /* Add a change, with a copy of the text; false when there is no room. */
 static bool append(struct interest_changes *changes, struct str filter, uint8_t wish, bool wanted)
 {
-    bool room = changes->len == 0 || changes->text.len + filter.len <= INTEREST_PIECE_BYTES;
+    bool room = changes->len == 0 || changes->text.len + filter.len <= INTEREST_TEXT_MAX;
     struct interest_change *change = room ? vec_push(changes) : NULL;
 
     if (!change)
         return false;
     /* The first one reserves for all, so that text does not move. */
-    size_t most = filter.len > INTEREST_PIECE_BYTES ? filter.len : INTEREST_PIECE_BYTES;
+    size_t most = filter.len > INTEREST_TEXT_MAX ? filter.len : INTEREST_TEXT_MAX;
     if (changes->text.len == 0 && !buf_reserve(&changes->text, most)) {
         changes->len--;
         return false;
@@ -345,7 +346,7 @@ static bool swept(const struct local_interest *li)
 int local_interest_take(struct local_interest *li, uint64_t now_ms,
                         struct interest_changes *changes)
 {
-    size_t steps = INTEREST_PIECE;
+    size_t steps = li->piece;
 
     vec_clear(changes);
     buf_clear(&changes->text);
@@ -369,7 +370,7 @@ uint64_t local_interest_deadline(const struct local_interest *li)
 
 bool local_interest_is_behind(const struct local_interest *li)
 {
-    return !swept(li) || iset_filters(li->set)->marked[MARK_LOOK] > INTEREST_PIECE;
+    return !swept(li) || iset_filters(li->set)->marked[MARK_LOOK] > li->piece;
 }
 
 size_t local_interest_count(const struct local_interest *li)

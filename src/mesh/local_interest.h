@@ -20,9 +20,8 @@
 
 struct local_interest;
 
-/* What one take does at most: filters looked at, and bytes of text in the changes. A longer
- * filter comes alone. */
-enum { INTEREST_PIECE = 1000, INTEREST_PIECE_BYTES = 40000 };
+/* What the changes of one take hold at most, besides a piece: a longer filter comes alone. */
+enum { INTEREST_CHANGES_MAX = 2000, INTEREST_TEXT_MAX = 34000 };
 
 /* One change of what the others must know. */
 struct interest_change {
@@ -39,8 +38,9 @@ struct interest_changes {
 /* Free the memory of changes. */
 void interest_changes_finish(struct interest_changes *changes);
 
-/* Nothing wanted, nothing told; or NULL when out of memory. */
-struct local_interest *local_interest_new(uint32_t linger_ms);
+/* Nothing wanted, nothing told; or NULL when out of memory. piece: how many filters one take
+ * looks at, at most INTEREST_CHANGES_MAX. */
+struct local_interest *local_interest_new(uint32_t linger_ms, uint32_t piece);
 
 /* Free it all. Accepts NULL. */
 void local_interest_free(struct local_interest *li);

@@ -32,6 +32,7 @@ void mesh_config_defaults(struct mesh_config *config)
     default_u32(&config->dial_backoff_max_ms, 30000);
     default_u32(&config->interest_batch_ms, 5);
     default_u32(&config->interest_linger_ms, 2000);
+    default_u32(&config->interest_piece, 1000);
     default_u32(&config->digest_ms, 30000);
     default_u32(&config->stale_ms, 900000);
     default_u32(&config->links_max, 256);
@@ -87,7 +88,7 @@ static int set_up(struct mesh *mesh, const struct mesh_config *config)
     mesh->pool.bytes_max = mesh->config.link_queue_bytes_max;
     mesh->pool.age_max_ms = mesh->config.qos0_age_ms;
     mesh->index = interest_index_new(config->random_seed);
-    mesh->local = local_interest_new(mesh->config.interest_linger_ms);
+    mesh->local = local_interest_new(mesh->config.interest_linger_ms, mesh->config.interest_piece);
     if (!mesh->index || !mesh->local)
         return ERR_NOMEM;
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);

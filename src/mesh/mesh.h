@@ -157,6 +157,7 @@ struct mesh_config {
     uint32_t dial_backoff_max_ms;
     uint32_t interest_batch_ms; /* at least this long between floods of changes */
     uint32_t interest_linger_ms;/* before a removal is flooded */
+    uint32_t interest_piece; /* filters that a turn tells, looks at, takes in or drops, at most */
     uint32_t digest_ms;         /* between digests on a link */
     uint32_t stale_ms;          /* a lost node's records are kept so long */
     uint32_t links_max, nodes_max, filters_max;

@@ -103,7 +103,7 @@ START_TEST(local_interest_survives_faults)
 
     for (long n = 0; !li; n++) {
         alloc_fault_after(n);
-        li = local_interest_new(100);
+        li = local_interest_new(100, 50);
         alloc_fault_after(-1);
     }
     for (unsigned i = 0; i < 600; i++) {

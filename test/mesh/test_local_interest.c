@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINGER = 2000 };
+enum { LINGER = 2000, PIECE = 1000 };
 
 static void set(struct local_interest *li, const char *filter, uint8_t qos)
 {
@@ -39,7 +39,7 @@ static const char *take(struct local_interest *li, uint64_t now_ms, char *out)
 
 START_TEST(adds_are_told_at_once_and_removals_after_the_linger)
 {
-    struct local_interest *li = local_interest_new(LINGER);
+    struct local_interest *li = local_interest_new(LINGER, PIECE);
     char out[256];
 
     ck_assert_uint_eq(local_interest_deadline(li), UINT64_MAX);
@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(a_client_that_comes_back_in_time_costs_nothing)
 {
-    struct local_interest *li = local_interest_new(LINGER);
+    struct local_interest *li = local_interest_new(LINGER, PIECE);
     char out[256];
 
     set(li, "a", 0);
@@ -80,7 +80,7 @@ END_TEST
 
 START_TEST(a_wide_filter_replaces_narrow_ones_without_a_hole)
 {
-    struct local_interest *li = local_interest_new(LINGER);
+    struct local_interest *li = local_interest_new(LINGER, PIECE);
     char out[256];
 
     set(li, "a/b", 1);
@@ -102,7 +102,7 @@ END_TEST
 
 START_TEST(a_filter_of_less_qos_or_persistence_covers_nothing)
 {
-    struct local_interest *li = local_interest_new(LINGER);
+    struct local_interest *li = local_interest_new(LINGER, PIECE);
     struct interest wide = { STR("#"), 1, false }, durable = { STR("d"), 0, true };
     char out[256];
 
@@ -198,7 +198,7 @@ static void check(const struct model *model, const struct iset *told, uint64_t n
 START_TEST(what_is_told_is_always_the_antichain_of_what_is_active)
 {
     static struct model model;
-    struct local_interest *li = local_interest_new(LINGER);
+    struct local_interest *li = local_interest_new(LINGER, PIECE);
     struct iset *told = iset_new();
     struct rand rand;
     uint64_t now_ms = 0;
