@@ -4,8 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Filters that the mesh is told in a turn: there may be a million. */
-enum { JOIN_WAIT_DEFAULT_MS = 2000, TELL_PIECE = 1000 };
+enum { JOIN_WAIT_DEFAULT_MS = 2000 };
 
 struct node {
     struct core *core;
@@ -16,7 +15,8 @@ struct node {
     bool telling; /* the mesh is told what clients here want: somebody may hear it */
     bool catching_up;    /* it is being told what they wanted before that */
     uint32_t told_to;    /* filters of the core below this number are told */
-    uint64_t told_ms;    /* when the last piece was */
+    uint32_t piece;      /* so many in a turn: there may be a million */
+    uint64_t told_ms;    /* when the last ones were */
 };
 
 void node_out_clear(struct node_out *out)
@@ -43,6 +43,9 @@ struct node *node_new(const struct node_config *config, uint64_t now_ms)
         node_free(node);
         return NULL;
     }
+    struct mesh_config mesh = config->mesh;
+    mesh_config_defaults(&mesh);
+    node->piece = mesh.interest_piece;
     node->telling = config->mesh.seed_count > 0;
     node->joined = !node->telling;
     node->join_due_ms = now_ms + (config->join_wait_ms ? config->join_wait_ms : JOIN_WAIT_DEFAULT_MS);
@@ -98,7 +101,7 @@ static void catch_up(struct node *node, uint64_t now_ms, struct node_out *out)
     if (!node->catching_up || node->told_ms == now_ms)
         return;
     node->told_ms = now_ms;
-    for (int i = 0; i < TELL_PIECE; i++) {
+    for (uint32_t i = 0; i < node->piece; i++) {
         if (!core_next_interest(node->core, &node->told_to, &filter, &interest)) {
             node->catching_up = false;
             mesh_step(node->mesh, &done, &out->mesh);
