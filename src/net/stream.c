@@ -352,7 +352,7 @@ void stream_flush(struct stream *stream)
     list_remove(&stream->dirty);
     if (!stream->id)
         return;
-    if (stream->transport->flush(stream) != ERR_OK) {
+    if (stream->transport->flush(stream) != ERR_OK || out_queue_own(&stream->out) != ERR_OK) {
         stream_abort(stream);
         return;
     }
@@ -369,6 +369,7 @@ void stream_flush_all(struct net *net)
 
     while ((node = list_pop_front(&net->dirty)))
         stream_flush(list_entry(node, struct stream, dirty));
+    images_clear(&net->images);
 }
 
 void stream_admit_all(struct net *net)
