@@ -27,8 +27,7 @@ static void queued(struct stream *stream, bool well)
         stream_abort(stream);
         return;
     }
-    if (!list_linked(&stream->dirty))
-        list_push_back(&net->dirty, &stream->dirty);
+    stream_dirty(stream);
     if (stream->out.bytes < FLUSH_BYTES && stream->out.bytes <= net->config.out_queue_bytes_max)
         return;
     /* So much at once is sent while it is in the cache, and before anybody is called slow. */
