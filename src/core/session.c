@@ -20,14 +20,14 @@ struct session *session_find(const struct core *core, struct str client_id)
     return map_find(&core->sessions, hash, &client_id);
 }
 
-/* A number for a client id: never 0, and the same after a restart, so that it cannot have a
- * secret key. Whoever makes two ids that share it hides one's messages from the other, which
+/* A number for a client id: never 0, and the same after a restart, so that it can have no
+ * secret seed. Whoever makes two ids that share it hides one's messages from the other, which
  * asked not to get its own. It is short for the store's sake. */
 static uint64_t name_of(struct str client_id)
 {
-    static const struct hash_key none;
+    enum { SEED = 1 };
 
-    return hash_sip(none, client_id.ptr, client_id.len) >> 8 | 1;
+    return hash_fast(SEED, client_id.ptr, client_id.len) >> 8 | 1;
 }
 
 /* The number freed last is given out first. */
