@@ -179,12 +179,16 @@ bool snapshots_pump(struct mesh *mesh, struct link *link)
             mesh_wake(mesh, mesh->now_ms + 1);
             return wrote;
         }
-        wrote = true;
-        if (!write_chunk(mesh, link, out->current))
-            continue;
-        snapshot_out_free(out->current);
+        /* If the link cannot take the chunk it is closed, and what it had to send dropped. */
+        struct snapshot_out *current = out->current;
         out->current = NULL;
-        next(mesh, link);
+        wrote = true;
+        if (write_chunk(mesh, link, current)) {
+            snapshot_out_free(current);
+            next(mesh, link);
+        } else {
+            out->current = current;
+        }
     }
     return wrote;
 }

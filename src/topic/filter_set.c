@@ -325,27 +325,6 @@ static void reader_load(struct filter_reader *reader)
     reader->next = item.next;
 }
 
-int filter_reader_seek(struct filter_reader *reader, const struct filter_set *set, struct str text)
-{
-    int err = reader_bind(reader, set);
-
-    if (err)
-        return err;
-    if (set->slot_count == 0) {
-        reader->ended = true;
-        return ERR_OK;
-    }
-    struct place place = place_of(set, text);
-    struct filter_block *block = set->slots[place.slot].block;
-    reader->slot = place.slot;
-    reader->next = place.spot.at;
-    reader->index = place.spot.index;
-    if (place.spot.at < block->len)
-        memcpy(reader->text, text.ptr, filter_block_item(block, place.spot.at).shared);
-    reader_load(reader);
-    return ERR_OK;
-}
-
 int filter_reader_slot(struct filter_reader *reader, const struct filter_set *set, uint32_t slot)
 {
     int err = reader_bind(reader, set);
@@ -354,6 +333,24 @@ int filter_reader_slot(struct filter_reader *reader, const struct filter_set *se
         return err;
     reader->slot = slot;
     reader->next = reader->index = 0;
+    reader_load(reader);
+    return ERR_OK;
+}
+
+int filter_reader_seek(struct filter_reader *reader, const struct filter_set *set, struct str text)
+{
+    if (text.len == 0 || set->slot_count == 0)
+        return filter_reader_slot(reader, set, 0);
+    int err = reader_bind(reader, set);
+    if (err)
+        return err;
+    struct place place = place_of(set, text);
+    struct filter_block *block = set->slots[place.slot].block;
+    reader->slot = place.slot;
+    reader->next = place.spot.at;
+    reader->index = place.spot.index;
+    if (place.spot.at < block->len)
+        memcpy(reader->text, text.ptr, filter_block_item(block, place.spot.at).shared);
     reader_load(reader);
     return ERR_OK;
 }
