@@ -130,8 +130,8 @@ static bool add_some(struct mesh *mesh, struct lsdb_node *node, size_t *steps, b
 {
     struct snapshot *snapshot = node->snapshot;
     struct filter_reader reader = { 0 };
-    bool fine = filter_reader_seek(&reader, iset_filters(snapshot->set),
-                                   buf_str(&snapshot->at)) == ERR_OK;
+    bool fine =
+        filter_reader_seek(&reader, iset_filters(snapshot->set), buf_str(&snapshot->at)) == ERR_OK;
 
     for (; fine && !reader.ended && *steps; --*steps) {
         struct interest old, new = iset_interest(filter_reader_text(&reader), reader.value);

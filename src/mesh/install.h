@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the interest index comes from one set of a broker to another one, a piece a turn over
- * all brokers: there may be a million filters. A set that is complete is added to the index first; then it takes
- * the place of the one that serves; then what only that one had leaves the index. So a topic
- * that both match is matched at every moment. MESH.md 3.4. */
+ * all brokers: there may be a million filters. A set that is complete is added to the index first;
+ * then it takes the place of the one that serves; then what only that one had leaves the index. So
+ * a topic that both match is matched at every moment. MESH.md 3.4. */
 #pragma once
 
 #include "mesh/iset.h"

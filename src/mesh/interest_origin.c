@@ -38,17 +38,16 @@ static void put_changes(const struct interest_changes *changes, struct buf *adds
 {
     struct str added = STR(""), removed = STR("");
 
-    vec_each (changes, change) {
-        if (change->wanted) {
-            interest_put(adds, added, &change->interest);
-            added = change->interest.filter;
-            head->adds++;
-        } else {
-            interest_put_removal(removals, removed, change->interest.filter);
-            removed = change->interest.filter;
-            head->removals++;
-        }
+    vec_each (&changes->adds, add) {
+        interest_put(adds, added, add);
+        added = add->filter;
     }
+    vec_each (&changes->removals, removal) {
+        interest_put_removal(removals, removed, removal->filter);
+        removed = removal->filter;
+    }
+    head->adds = changes->adds.len;
+    head->removals = changes->removals.len;
 }
 
 /* One new version of the own set, which has the changes already. */
@@ -92,11 +91,11 @@ uint64_t interest_run(struct mesh *mesh)
         return due_ms;
     if (local_interest_take(mesh->local, mesh->now_ms, &changes) != ERR_OK)
         mesh->out->failed = true;
-    if (changes.len)
+    if (interest_changes_count(&changes))
         next_version(mesh, &changes);
     due_ms = local_interest_deadline(mesh->local);
     mesh->telling = due_ms == 0 && !mesh->out->failed;
-    if (changes.len || due_ms == 0)
+    if (interest_changes_count(&changes) || due_ms == 0)
         mesh->delta_ms = mesh->now_ms;
     interest_changes_finish(&changes);
     return due_ms > mesh->now_ms ? due_ms : mesh->now_ms + 1;

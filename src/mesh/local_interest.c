@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* What the marks of an entry mean. LOOK: what is told of it may have to change. DROP: it is
- * told, and need not be any more once all that has to be told instead is. */
+ * told, and need not be any more, or less of it, once all that has to be told instead is. */
 enum { MARK_LOOK = 0, MARK_DROP = 1 };
 #define LOOK FILTER_SET_MARK(MARK_LOOK)
 #define DROP FILTER_SET_MARK(MARK_DROP)
@@ -35,13 +35,14 @@ struct local_interest {
     uint32_t linger_ms, piece;
     struct list sweeps;
     size_t sweep_count;
-    bool sweep_all; /* everything must be marked: some sweep could not be noted */
+    bool sweep_all;     /* everything must be marked: some sweep could not be noted */
     size_t count, wild; /* wished; of these such with wildcards */
 };
 
 void interest_changes_finish(struct interest_changes *changes)
 {
-    vec_finish(changes);
+    vec_finish(&changes->adds);
+    vec_finish(&changes->removals);
     buf_finish(&changes->text);
 }
 
@@ -99,12 +100,18 @@ static uint8_t wish_of(uint8_t value)
     return value >> ISET_OWN_SHIFT & ISET_WISH_BITS;
 }
 
-/* Is what is wished of an entry no less than what is needed? */
+/* Does what is wished of an entry cover who needs that much? */
 static bool suffices(uint8_t value, uint8_t needed)
 {
     uint8_t wish = wish_of(value);
 
     return (wish & 3) >= (needed & 3) && (wish & 4) >= (needed & 4);
+}
+
+/* The least that covers both. */
+static uint8_t either(uint8_t a, uint8_t b)
+{
+    return (uint8_t)(((a & 3) > (b & 3) ? a & 3 : b & 3) | ((a | b) & 4));
 }
 
 /* ---- sweeps ---- */
@@ -160,7 +167,8 @@ static void sweep_begin(struct local_interest *li, struct str wide)
     bool fine = mark_covered(li, wide, filter_covered_from(wide), &steps, &done);
     if (fine && done)
         return;
-    if (fine && li->sweep_count < SWEEPS_MAX && sweep_new(li, wide, filter_reader_text(&li->reader)))
+    if (fine && li->sweep_count < SWEEPS_MAX &&
+        sweep_new(li, wide, filter_reader_text(&li->reader)))
         return;
     sweeps_free(li);
     li->sweep_all = true;
@@ -261,62 +269,79 @@ static void expire(struct local_interest *li, uint64_t now_ms, size_t *steps)
 /* Add a change, with a copy of the text; false when there is no room. */
 static bool append(struct interest_changes *changes, struct str filter, uint8_t wish, bool wanted)
 {
-    bool room = changes->len == 0 || changes->text.len + filter.len <= INTEREST_TEXT_MAX;
-    struct interest_change *change = room ? vec_push(changes) : NULL;
-
-    if (!change)
-        return false;
+    bool room = changes->text.len == 0 || changes->text.len + filter.len <= INTEREST_TEXT_MAX;
     /* The first one reserves for all, so that text does not move. */
     size_t most = filter.len > INTEREST_TEXT_MAX ? filter.len : INTEREST_TEXT_MAX;
-    if (changes->text.len == 0 && !buf_reserve(&changes->text, most)) {
-        changes->len--;
+
+    if (!room || (changes->text.len == 0 && !buf_reserve(&changes->text, most)))
         return false;
-    }
+    struct interest *change = wanted ? vec_push(&changes->adds) : vec_push(&changes->removals);
+    if (!change)
+        return false;
     const char *at = (const char *)changes->text.data + changes->text.len;
     buf_append_str(&changes->text, filter);
-    change->interest = iset_interest((struct str){ at, filter.len }, wish);
-    change->wanted = wanted;
+    *change = iset_interest((struct str){ at, filter.len }, wish);
     return true;
 }
 
-/* Decide about the marked entry at the reader; false when there is no room for the change.
- * MESH.md 3.5. */
+/* Is a wish to be told: does no other one cover it? MESH.md 3.5. */
+static int decide(struct local_interest *li, struct str filter, uint8_t wish, bool *ret_keep)
+{
+    bool covered = false;
+    int err = ERR_OK;
+
+    if (wish && li->wild)
+        err =
+            filter_is_covered(iset_filters(li->set), &li->probe, filter, suffices, wish, &covered);
+    *ret_keep = wish && !covered;
+    return err;
+}
+
+static uint8_t with_told(uint8_t value, uint8_t wish)
+{
+    return (uint8_t)((value & ~ISET_WISH_BITS) | wish);
+}
+
+/* Decide about the marked entry at the reader. What the others know is made more at once, and
+ * less when nothing else is left to be looked at. */
 static int look(struct local_interest *li, struct interest_changes *changes, bool *ret_room)
 {
     struct filter_reader *at = &li->reader;
     struct str filter = filter_reader_text(at);
     uint8_t wish = wish_of(at->value), told = iset_told(at->value);
     uint8_t value = at->value & (uint8_t)~(LOOK | DROP);
-    bool covered = false;
+    bool keep;
+    int err = decide(li, filter, wish, &keep);
 
-    if (wish && li->wild) {
-        int err = filter_is_covered(iset_filters(li->set), &li->probe, filter, suffices, wish,
-                                    &covered);
-        if (err)
-            return err;
-    }
-    if (wish && !covered) {
-        if (told != wish && !append(changes, filter, wish, true)) {
-            *ret_room = false;
+    if (err)
+        return err;
+    uint8_t most = keep ? either(wish, told) : told;
+    if (most != told) {
+        *ret_room = append(changes, filter, most, true);
+        if (!*ret_room)
             return ERR_OK;
-        }
-        value = (uint8_t)((value & ~ISET_WISH_BITS) | wish);
-    } else if (told) {
-        value |= DROP;
+        value = with_told(value, most);
     }
+    if (most != (keep ? wish : 0))
+        value |= DROP;
     iset_change(li->set, at, value);
     return ERR_OK;
 }
 
-/* Let the others forget the marked entry at the reader. */
+/* Let the others forget the marked entry at the reader, or know less of it. */
 static int drop(struct local_interest *li, struct interest_changes *changes, bool *ret_room)
 {
     struct filter_reader *at = &li->reader;
+    struct str filter = filter_reader_text(at);
+    uint8_t wish = wish_of(at->value), told = iset_told(at->value);
+    bool keep;
+    int err = decide(li, filter, wish, &keep);
 
-    if (!append(changes, filter_reader_text(at), iset_told(at->value), false))
-        *ret_room = false;
-    else
-        iset_change(li->set, at, at->value & (uint8_t)~(DROP | ISET_WISH_BITS));
+    if (err)
+        return err;
+    *ret_room = append(changes, filter, keep ? wish : told, keep);
+    if (*ret_room)
+        iset_change(li->set, at, with_told(at->value & (uint8_t)~DROP, keep ? wish : 0));
     return ERR_OK;
 }
 
@@ -348,7 +373,8 @@ int local_interest_take(struct local_interest *li, uint64_t now_ms,
 {
     size_t steps = li->piece;
 
-    vec_clear(changes);
+    vec_clear(&changes->adds);
+    vec_clear(&changes->removals);
     buf_clear(&changes->text);
     expire(li, now_ms, &steps);
     int err = sweep_on(li, &steps);
@@ -356,7 +382,7 @@ int local_interest_take(struct local_interest *li, uint64_t now_ms,
         err = each_marked(li, MARK_LOOK, changes, look, &steps);
     if (!err && swept(li) && iset_filters(li->set)->marked[MARK_LOOK] == 0)
         err = each_marked(li, MARK_DROP, changes, drop, &steps);
-    return err && changes->len == 0 ? ERR_NOMEM : ERR_OK;
+    return err && interest_changes_count(changes) == 0 ? ERR_NOMEM : ERR_OK;
 }
 
 uint64_t local_interest_deadline(const struct local_interest *li)

@@ -23,17 +23,19 @@ struct local_interest;
 /* What the changes of one take hold at most, besides a piece: a longer filter comes alone. */
 enum { INTEREST_CHANGES_MAX = 2000, INTEREST_TEXT_MAX = 34000 };
 
-/* One change of what the others must know. */
-struct interest_change {
-    struct interest interest;
-    bool wanted; /* true: add or replace; false: remove */
-};
-
-/* Changes in the order in which they must be applied: adds before removals. */
+/* Changes of what the others must know: adds, or replacements, are applied before removals. */
 struct interest_changes {
-    VEC(struct interest_change);
+    struct {
+        VEC(struct interest);
+    } adds, removals;
     struct buf text; /* of their filters */
 };
+
+/* How many changes there are. */
+static inline size_t interest_changes_count(const struct interest_changes *changes)
+{
+    return changes->adds.len + changes->removals.len;
+}
 
 /* Free the memory of changes. */
 void interest_changes_finish(struct interest_changes *changes);

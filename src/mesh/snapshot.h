@@ -21,10 +21,10 @@ struct snapshot {
     uint64_t next, chunks;
     link_id link; /* it comes by; 0: that is gone */
     struct iset *set;
-    bool adding;         /* complete: the index follows */
-    bool torn;           /* memory did not suffice for all of the index */
-    struct buf at;       /* where the index is */
-    struct list changes; /* that follow on it, in order */
+    bool adding;           /* complete: the index follows */
+    bool torn;             /* memory did not suffice for all of the index */
+    struct buf at;         /* where the index is */
+    struct list changes;   /* that follow on it, in order */
     uint64_t changes_iver; /* what they lead to */
     size_t changes_bytes;
 };

@@ -163,8 +163,8 @@ struct filter_spot filter_block_search(const struct filter_block *block, struct 
         if (item.shared == same) {
             size_t more = shared_len(text.ptr + same, text.len - same, item.text, item.rest);
             size_t left = text.len - same - more;
-            if (left == 0 || (more < item.rest &&
-                              (uint8_t)text.ptr[same + more] < (uint8_t)item.text[more])) {
+            if (left == 0 ||
+                (more < item.rest && (uint8_t)text.ptr[same + more] < (uint8_t)item.text[more])) {
                 spot.found = left == 0 && more == item.rest;
                 spot.after = same + more;
                 break;
@@ -315,7 +315,8 @@ int filter_block_append(struct filter_block **block, const struct filter_block *
     size_t most = len < first.rest ? len : first.rest;
     spell(left, last, text, most);
     size_t shared = shared_len(text, most, first.text, first.rest);
-    left->len += (uint32_t)put_head(left->data + left->len, shared, first.rest - shared, first.value);
+    left->len +=
+        (uint32_t)put_head(left->data + left->len, shared, first.rest - shared, first.value);
     memcpy(left->data + left->len, first.text + shared, first.rest - shared);
     left->len += (uint32_t)(first.rest - shared);
     memcpy(left->data + left->len, right->data + first.next, tail);

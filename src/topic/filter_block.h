@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 enum {
-    FILTER_BLOCK_MAX = 512,    /* bytes of items, unless it is a single one */
-    FILTER_BLOCK_SMALL = 128,  /* with less it is worth while to look for room elsewhere */
-    FILTER_BLOCK_FILL = 384,   /* two blocks are made one when it has no more than this */
+    FILTER_BLOCK_MAX = 512,   /* bytes of items, unless it is a single one */
+    FILTER_BLOCK_SMALL = 128, /* with less it is worth while to look for room elsewhere */
+    FILTER_BLOCK_FILL = 384,  /* two blocks are made one when it has no more than this */
 };
 
 struct filter_block {

@@ -131,8 +131,8 @@ static int go_down(struct descent *d, struct str level)
     return err;
 }
 
-int filter_is_covered(const struct filter_set *set, struct filter_reader *reader,
-                      struct str filter, filter_counts counts, uint8_t needed, bool *ret_covered)
+int filter_is_covered(const struct filter_set *set, struct filter_reader *reader, struct str filter,
+                      filter_counts counts, uint8_t needed, bool *ret_covered)
 {
     struct topic_levels walk = topic_levels(filter);
     struct descent d; /* large: only what counts is initialised */

@@ -15,8 +15,8 @@ typedef bool (*filter_counts)(uint8_t value, uint8_t needed);
 
 /* Does another filter of the set, one that counts, cover this valid one? reader: scratch.
  * ERR_OK or ERR_NOMEM. */
-int filter_is_covered(const struct filter_set *set, struct filter_reader *reader,
-                      struct str filter, filter_counts counts, uint8_t needed, bool *ret_covered);
+int filter_is_covered(const struct filter_set *set, struct filter_reader *reader, struct str filter,
+                      filter_counts counts, uint8_t needed, bool *ret_covered);
 
 /* Go from where the reader is to the first filter at or after it that the valid filter `wide`
  * covers; ended when there is none. To begin seek filter_covered_from(wide); to go on call

@@ -62,8 +62,8 @@ static void carry(int node)
 static void turn(void)
 {
     for (int i = 0; i < 2; i++) {
-        step(i, (struct mesh_event){
-                    .kind = MESH_LINK_WRITABLE, .link = 1, .room = MESH_LINK_ROOM });
+        step(i,
+             (struct mesh_event){ .kind = MESH_LINK_WRITABLE, .link = 1, .room = MESH_LINK_ROOM });
         step(i, (struct mesh_event){ .kind = MESH_FLUSH });
         carry(i);
     }

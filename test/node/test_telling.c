@@ -43,10 +43,10 @@ static void client_says(struct rig *rig, const struct mqtt_packet *packet)
 static void client_comes(struct rig *rig)
 {
     struct core_event open = { .kind = CORE_OPEN, .now_ms = rig->now_ms, .conn = 1 };
-    struct mqtt_packet packet = { .kind = MQTT_CONNECT,
-                                  .connect = { .version = MQTT_5,
-                                               .clean_start = true,
-                                               .client_id = STR("client") } };
+    struct mqtt_packet packet = {
+        .kind = MQTT_CONNECT,
+        .connect = { .version = MQTT_5, .clean_start = true, .client_id = STR("client") }
+    };
 
     node_on_client(rig->node, &open, &rig->out);
     client_says(rig, &packet);

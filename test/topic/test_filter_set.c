@@ -15,9 +15,9 @@ enum { MODEL = 900, TEXT = 96 };
 /* Texts whose order is that of their numbers, whatever they share. */
 static struct str numbered(char *out, unsigned i)
 {
-    return (struct str){ out, (size_t)sprintf(out, "plant/%02u/dev%u%.*s", i / 100, 1000 + i,
-                                              (int)(i % 7 * 9),
-                                              "/a/temperature/that/nobody/will/ever/measure/at/all") };
+    return (struct str){ out, (size_t)sprintf(
+                                  out, "plant/%02u/dev%u%.*s", i / 100, 1000 + i, (int)(i % 7 * 9),
+                                  "/a/temperature/that/nobody/will/ever/measure/at/all") };
 }
 
 static void check_order(const struct filter_set *set, const uint8_t *model)
