@@ -80,8 +80,10 @@ bool snapshot_takes(struct lsdb_node *node, const struct interest_head *head, st
 {
     struct snapshot *snapshot = node->snapshot;
 
-    if (!snapshot || snapshot->inc != head->inc)
+    if (!snapshot || snapshot->inc < head->inc)
         return false;
+    if (snapshot->inc > head->inc)
+        return true;
     bool follows = head->prev == snapshot->changes_iver && head->iver > head->prev;
     struct waiting_change *change = NULL;
     if (follows && snapshot->changes_bytes + body.len <= CHANGES_BYTES_MAX)
@@ -159,6 +161,8 @@ static struct snapshot *match(struct mesh *mesh, struct lsdb_node *node,
     struct snapshot *snapshot = node->snapshot;
 
     bool alike = snapshot && head->inc == snapshot->inc;
+    if (snapshot && head->inc < snapshot->inc)
+        return NULL; /* of a life before */
     if (alike && snapshot->adding)
         return NULL; /* first that one; what is newer is asked for afterwards */
     if (alike && snapshot->link != link && head->iver <= snapshot->iver)
