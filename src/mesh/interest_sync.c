@@ -142,7 +142,13 @@ void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *n
 
 void interest_catch_up(struct mesh *mesh, struct link *link, const struct lsdb_node *node)
 {
-    if (link && !link->closing && node->seen_inc == node->iinc && node->seen_iver > node->iver)
+    struct link *knows = link_at(mesh, node->seen_link);
+    bool more = node->seen_inc == node->iinc && node->seen_iver > node->iver;
+
+    /* Whoever brought what is here need not have more. */
+    if (knows && (knows->state == LINK_EXCHANGE || knows->state == LINK_FULL))
+        link = knows;
+    if (more && link && !link->closing)
         dreq_send(mesh, link, &node->id, RECORD_INTEREST, node->set_bad ? 0 : node->iinc,
                   node->set_bad ? 0 : node->iver);
 }
@@ -261,8 +267,10 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     if (head->inc > node->seen_inc) {
         node->seen_inc = head->inc;
         node->seen_iver = head->iver;
+        node->seen_link = link->id;
     } else if (head->inc == node->seen_inc && head->iver > node->seen_iver) {
         node->seen_iver = head->iver;
+        node->seen_link = link->id;
     }
     if (head->inc < node->iinc) {
         flood_tell_link(mesh, link, node, RECORD_INTEREST, head->inc, head->iver, mesh->now_ms);

@@ -87,7 +87,7 @@ void interest_follow(struct mesh *mesh, struct link *link, struct lsdb_node *nod
 void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *node,
                        uint32_t from_inc, uint64_t from);
 
-/* Ask on the link (or NULL) for more when more is known of. */
+/* When more is known of, ask for it: who said so first, or on the link (or NULL). */
 void interest_catch_up(struct mesh *mesh, struct link *link, const struct lsdb_node *node);
 
 /* Write the frames that bring a neighbour from this version to the present one: changes

@@ -65,6 +65,7 @@ struct lsdb_node {
     uint64_t iver;
     uint32_t seen_inc; /* the newest version heard of */
     uint64_t seen_iver;
+    link_id seen_link; /* by which it was heard of first */
     struct iset *set;          /* NULL: empty. The own one is that of local_interest */
     uint64_t set_expires_ms;   /* a former incarnation's set is dropped then */
     uint64_t asked_ms;         /* last DREQ for it */
