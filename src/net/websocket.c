@@ -55,15 +55,15 @@ static void put_pong(struct websocket *socket)
 static int websocket_flush(struct stream *stream)
 {
     struct websocket *socket = websocket_of(stream);
-    struct iovec piece;
+    uint8_t scratch[WEB_CHUNK];
 
     if (socket->waiting)
         return ERR_OK;
     put_pong(socket);
     while (stream->out.bytes > 0 && !lws_partial_buffered(socket->wsi)) {
-        out_queue_pieces(&stream->out, &piece, 1);
-        size_t len = piece.iov_len < WEB_CHUNK ? piece.iov_len : WEB_CHUNK;
-        if (lws_write(socket->wsi, piece.iov_base, len, LWS_WRITE_RAW) < 0)
+        size_t len;
+        const void *run = out_queue_run(&stream->out, scratch, sizeof scratch, &len);
+        if (lws_write(socket->wsi, (uint8_t *)run, len, LWS_WRITE_RAW) < 0)
             return ERR_CLOSED;
         out_queue_consume(&stream->out, len);
         stream->net->stats.bytes_out += len;
