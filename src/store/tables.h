@@ -82,11 +82,22 @@ struct tables_cursor {
 /* The file that LMDB's are in; LMDB itself makes another with "-lock" behind its name. */
 #define TABLES_LMDB_FILE "tables.mdb"
 
-/* Open, or make, the tables of a directory, for up to bytes_max bytes, and as much again
- * to get below that. What fails has a line in
- * report. ERR_OK, ERR_IO, ERR_LIMIT, ERR_NOMEM, ERR_CHECKSUM (the file is no such thing). */
-int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
-                     struct tables **ret_tables);
+/* Open, or make, the tables of a directory, for up to bytes_max bytes, and as much again to get
+ * below that. A file with damage is not opened: what is whole of it is copied into a new one, and
+ * it is kept beside that under a name that says so; where the directory is only looked at, into
+ * one that goes with these tables. What fails and what is damaged has a line in report; damaged
+ * counts that. ERR_OK, ERR_IO, ERR_LIMIT, ERR_NOMEM, ERR_CHECKSUM (the file is no such thing, or
+ * what matters most of it is lost). */
+int tables_lmdb_open(const char *dir, uint64_t bytes_max, bool look_only, struct buf *report,
+                     uint64_t *damaged, struct tables **ret_tables);
+
+/* The same for the file at path, as it is. Scratch: nothing is locked or synced before
+ * tables_lmdb_sync. */
+int tables_lmdb_open_file(const char *path, uint64_t bytes_max, bool scratch, struct buf *report,
+                          struct tables **ret_tables);
+
+/* Make what was committed survive a loss of power. */
+int tables_lmdb_sync(struct tables *tables);
 
 /* New tables in memory, or NULL when out of memory. close keeps them where keep is set: a
  * test that crashes its store opens the next one on them, and ends with tables_mem_free. */

@@ -343,23 +343,22 @@ static int dbis_open(struct tables_lmdb *lmdb)
     return error;
 }
 
-int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
-                     struct tables **ret_tables)
+int tables_lmdb_open_file(const char *path, uint64_t bytes_max, bool scratch, struct buf *report,
+                          struct tables **ret_tables)
 {
-    char path[PATH_MAX];
+    unsigned flags = MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOTLS;
     struct tables_lmdb *lmdb = calloc(1, sizeof *lmdb);
 
     if (!lmdb)
         return ERR_NOMEM;
     lmdb->tables.kind = &lmdb_kind;
-    snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
     int error = mdb_env_create(&lmdb->env);
     if (!error)
         error = mdb_env_set_mapsize(lmdb->env, (size_t)bytes_max * 2);
     if (!error)
         error = mdb_env_set_maxdbs(lmdb->env, TABLE_COUNT);
     if (!error)
-        error = mdb_env_open(lmdb->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOTLS, 0600);
+        error = mdb_env_open(lmdb->env, path, flags | (scratch ? MDB_NOLOCK | MDB_NOSYNC : 0), 0600);
     if (!error)
         error = dbis_open(lmdb);
     if (error) {
@@ -372,4 +371,9 @@ int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
     map_find(lmdb);
     *ret_tables = &lmdb->tables;
     return ERR_OK;
+}
+
+int tables_lmdb_sync(struct tables *tables)
+{
+    return err_of(mdb_env_sync(((struct tables_lmdb *)tables)->env, 1));
 }
