@@ -351,7 +351,9 @@ int store_restore(struct store *store, int (*fn)(void *context, const struct dur
 {
     assert(!store->threaded && !store->worker->frozen);
     int err = restore_run(store->worker, fn, context, ret_recovery);
-    if (!err)
-        store->worker->stats.damaged += ret_recovery->damaged;
-    return err;
+    if (err)
+        return err;
+    store->worker->stats.damaged += ret_recovery->damaged;
+    face_publish(store);
+    return ERR_OK;
 }
