@@ -2,6 +2,7 @@
 #include "store/survey.h"
 
 #include "base/err.h"
+#include "store/heads.h"
 #include "store/row.h"
 
 #include <inttypes.h>
@@ -21,7 +22,7 @@ struct climb {
     enum table table;
     struct page_tree found;
     uint64_t damaged;
-    uint64_t txn; /* the last one that freed pages */
+    uint64_t said; /* 1 and the page that something was last said of; 0: none */
     void (*row)(struct climb *climb, uint64_t page, const struct page_node *node);
 };
 
@@ -58,12 +59,14 @@ void survey_say(struct survey *s, uint64_t page, const char *format, ...)
     buf_printf(s->report, "%s: page %" PRIu64 ": %s\n", s->name, page, what);
 }
 
-/* Damage in a tree. */
+/* Damage in a tree; the first of a page is said. */
 static void bad(struct climb *c, uint64_t page, const char *what)
 {
     c->damaged++;
     c->survey->damaged++;
-    survey_say(c->survey, page, "%s: %s", c->name, what);
+    if (c->said != page + 1)
+        survey_say(c->survey, page, "%s: %s", c->name, what);
+    c->said = page + 1;
 }
 
 int survey_page(const struct survey *s, uint64_t number, uint8_t *page)
@@ -74,7 +77,7 @@ int survey_page(const struct survey *s, uint64_t number, uint8_t *page)
     return err ? err : got < s->page_bytes ? ERR_NOT_FOUND : ERR_OK;
 }
 
-static const char *page_get(struct survey *s, uint64_t number, uint8_t *page)
+const char *survey_page_get(const struct survey *s, uint64_t number, uint8_t *page)
 {
     int err = survey_page(s, number, page);
 
@@ -91,15 +94,15 @@ static const char *leaf_get(struct survey *s, uint64_t number, uint8_t *page)
         s->ahead_at = number;
         s->ahead_count = 0;
         if (!follows)
-            return page_get(s, number, page);
+            return survey_page_get(s, number, page);
         if (!s->ahead)
             s->ahead = malloc(AHEAD * s->page_bytes);
         if (!s->ahead || disk_read_all(s->disk, s->file, s->ahead, AHEAD * s->page_bytes,
                                        number * s->page_bytes, &got) != ERR_OK)
-            return page_get(s, number, page);
+            return survey_page_get(s, number, page);
         s->ahead_count = got / s->page_bytes;
         if (s->ahead_count == 0)
-            return page_get(s, number, page);
+            return survey_page_get(s, number, page);
     }
     memcpy(page, s->ahead + (number - s->ahead_at) * s->page_bytes, s->page_bytes);
     return NULL;
@@ -359,7 +362,7 @@ static void page_visit(struct climb *c, const struct spot *spot)
 
     if (s->err || !page_may(c, spot->page, spot->above))
         return;
-    const char *wrong = leaf ? leaf_get(s, spot->page, page) : page_get(s, spot->page, page);
+    const char *wrong = leaf ? leaf_get(s, spot->page, page) : survey_page_get(s, spot->page, page);
     if (wrong)
         memset(page, 0, s->page_bytes);
     if (leaf && c->row == table_row)
@@ -392,15 +395,25 @@ static uint64_t tree_climb(struct climb *c, uint64_t above)
     return c->damaged;
 }
 
+/* The same for a tree of the head. */
+static uint64_t head_climb(struct climb *c)
+{
+    uint64_t head = c->survey->head.txn % PAGE_HEADS;
+
+    if (tree_climb(c, head) > 0 && c->said != head + 1)
+        survey_say(c->survey, head, "%s: the tree it leads to is damaged", c->name);
+    return c->damaged;
+}
+
 static void trees_climb(struct survey *s)
 {
     struct climb unused = { .survey = s, .name = "free pages", .tree = &s->head.unused,
                             .numbers = true, .row = unused_row };
     struct climb main = { .survey = s, .name = "tables", .tree = &s->head.main, .row = tree_row };
-    uint64_t above = s->head.txn % PAGE_HEADS, damaged;
+    uint64_t damaged;
 
-    s->unused_whole = tree_climb(&unused, above) == 0;
-    damaged = tree_climb(&main, above);
+    s->unused_whole = head_climb(&unused) == 0;
+    damaged = head_climb(&main);
     for (int table = 0; table < TABLE_COUNT && !s->err; table++) {
         struct climb rows = { .survey = s, .name = table_name((enum table)table),
                               .tree = &s->trees[table], .table = (enum table)table,
@@ -455,100 +468,7 @@ static void pages_check(struct survey *s)
     survey_say(s, first, "is the first of %" PRIu64 " that no other page leads to", neither);
 }
 
-/* ---- heads ---- */
-
-/* Pages are as large as most of the two heads say. */
-static int page_bytes_find(struct survey *s)
-{
-    uint8_t page[PAGE_BYTES_MIN];
-    struct page_head head;
-    int best = 0;
-
-    for (size_t bytes = PAGE_BYTES_MIN; bytes <= PAGE_BYTES_MAX; bytes *= 2) {
-        int votes = 0;
-        for (unsigned i = 0; i < PAGE_HEADS; i++) {
-            size_t got = 0;
-            int err = disk_read_all(s->disk, s->file, page, sizeof page, i * bytes, &got);
-            if (err || got < sizeof page)
-                continue;
-            const char *wrong = page_head_read(page, bytes, i, &head);
-            votes += (head.unused.page_bytes == bytes) + 2 * !wrong;
-        }
-        if (votes > best) {
-            best = votes;
-            s->page_bytes = bytes;
-        }
-    }
-    return best > 0 ? ERR_OK : ERR_CHECKSUM;
-}
-
-/* The last transaction that freed pages, as the tree of a head says: each frees some. 0: none, or
- * it can't be told. */
-static uint64_t last_freeing(struct survey *s, const struct page_head *head, uint8_t *page)
-{
-    uint64_t number = head->unused.root;
-    struct page_node node;
-    size_t txn;
-
-    if (head->unused.root == SIZE_MAX)
-        return 0;
-    for (unsigned level = 0; level < head->unused.depth && level < PAGE_DEPTH_MAX; level++) {
-        bool leaf = level + 1 == head->unused.depth;
-        if (number < PAGE_HEADS || number > head->last || page_get(s, number, page) ||
-            page_check(page, s->page_bytes, number, leaf ? PAGE_LEAF : PAGE_BRANCH) ||
-            !page_node_read(page, s->page_bytes, page_node_count(page) - 1, &node))
-            return 0;
-        number = node.page;
-    }
-    if (node.key.len != sizeof txn)
-        return 0;
-    memcpy(&txn, node.key.ptr, sizeof txn);
-    return txn;
-}
-
-/* The number of the transaction that a head is of, whatever of it is wrong; says what is. */
-static uint64_t head_judge(struct survey *s, unsigned index, uint8_t *page,
-                           struct page_head *ret_head)
-{
-    const char *wrong = page_get(s, index, page);
-
-    memset(ret_head, 0, sizeof *ret_head);
-    if (!wrong)
-        wrong = page_head_read(page, s->page_bytes, index, ret_head);
-    bool ours = wrong == NULL || ret_head->txn % PAGE_HEADS == index;
-    uint64_t freeing = last_freeing(s, ret_head, page), txn = ours ? ret_head->txn : 0;
-    if (!wrong && freeing != txn && (txn > 1 || freeing > 0)) /* the first one frees nothing */
-        wrong = "does not have the number of its transaction";
-    if (!wrong)
-        return txn;
-    s->damaged++;
-    survey_say(s, index, "%s", wrong);
-    return freeing && freeing % PAGE_HEADS == index ? freeing : txn;
-}
-
-/* The head of the last transaction. */
-static int heads_read(struct survey *s)
-{
-    struct page_head heads[PAGE_HEADS];
-    uint64_t txns[PAGE_HEADS];
-    uint8_t *page = malloc(s->page_bytes);
-
-    if (!page)
-        return ERR_NOMEM;
-    for (unsigned i = 0; i < PAGE_HEADS; i++)
-        txns[i] = head_judge(s, i, page, &heads[i]);
-    free(page);
-    unsigned last = txns[1] > txns[0];
-    if (s->damaged == 0 && txns[0] != txns[1] && txns[last] != txns[1 - last] + 1) {
-        s->damaged++;
-        survey_say(s, last, "is not of the transaction after the other one's");
-    }
-    s->head = heads[last];
-    s->head.txn = txns[last];
-    s->pages = (uint64_t)s->head.last + 1;
-    s->empty = s->damaged == 0 && s->head.txn == 0 && s->head.main.root == SIZE_MAX;
-    return ERR_OK;
-}
+/* ---- all of it ---- */
 
 static int bits_make(struct survey *s)
 {
@@ -586,8 +506,6 @@ int survey_run(struct survey *s, const struct disk *disk, int file, const char *
         s->empty = true;
         return ERR_OK;
     }
-    if (!err)
-        err = page_bytes_find(s);
     if (!err)
         err = heads_read(s);
     if (err == ERR_CHECKSUM)

@@ -66,6 +66,9 @@ void survey_finish(struct survey *survey);
 /* Read a page. ERR_OK; ERR_NOT_FOUND: the file ends before; ERR_IO. */
 int survey_page(const struct survey *survey, uint64_t number, uint8_t *page);
 
+/* The same, and what is wrong, or NULL. */
+const char *survey_page_get(const struct survey *survey, uint64_t number, uint8_t *page);
+
 /* Read the value that is in pages of its own, borrowed until the next; NULL: it can't be. Marks
  * nothing. */
 const char *survey_value(struct survey *survey, const struct page_node *node,
