@@ -28,7 +28,10 @@ enum table {
     TABLE_COUNT
 };
 
-enum { TABLES_KEY_MAX = 500 };
+enum {
+    TABLES_KEY_MAX = 500,
+    TABLES_RESERVE = 4 * 1024 * 1024, /* of room, always kept: to remove rows takes some */
+};
 
 /* A table's name, in files and for people. Static. */
 const char *table_name(enum table table);
@@ -58,6 +61,9 @@ struct tables_kind {
     /* Bytes that rows take; those of removed rows are used again. Not while a transaction
      * writes. */
     uint64_t (*bytes)(struct tables *tables);
+    /* Have so much room on the disk for rows to come, whoever else writes there. NULL: needs none.
+     * From any thread. */
+    int (*reserve)(struct tables *tables, uint64_t bytes);
     /* Give memory back to the kernel that holds what was read; it can be read again. */
     void (*drop_resident)(struct tables *tables);
     /* Copy what is committed into a file of a directory, as a store would find it there;

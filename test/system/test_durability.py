@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import queue
 import random
 import shutil
 import signal
@@ -324,6 +325,58 @@ def test_a_full_disk_refuses_and_recovers_and_loses_nothing(small_disk):
     finally:
         broker.stop()
     broker.check_clean()
+
+
+class Drain:
+    """What a session gets, over all its connections; what one of them did not come to acknowledge
+    comes again."""
+
+    def __init__(self, broker):
+        self.broker, self.numbers = broker, []
+
+    def until(self, condition, what):
+        def step():
+            with contextlib.suppress(queue.Empty):
+                payload = client.messages.get(timeout=0.02).payload
+                number = int.from_bytes(payload[:4], "big")
+                if len(payload) > 1 and number >= len(self.numbers):  # no probe, and no repetition
+                    self.numbers.append(number)
+            return condition()
+
+        with Client(self.broker, client_id="kept", persistent=True) as client:
+            wait_until(step, what, every_s=0)
+
+
+def test_a_disk_that_is_full_to_the_last_byte_drains_and_goes_on(small_disk):
+    """More goes through than there is room for, although none comes back from outside."""
+    broker = Broker("full", data=small_disk / "data").start()
+    drain, count, times_full = Drain(broker), 900, 0
+    try:
+        with Client(broker, client_id="kept", persistent=True) as client:
+            client.subscribe("a", 1)
+        with Client(broker, V311) as publisher:
+            for i in range(count):
+                if i == 100:  # it has made ahead what it needs
+                    fill_up(small_disk / "filler")
+                sent = publisher.paho.publish("a", i.to_bytes(4, "big") + bytes(60000), 1)
+                wait_until(lambda m=sent: m.is_published() or refuses(broker), "an answer")
+                if not sent.is_published():
+                    times_full += 1
+                    drain.until(sent.is_published, "room that draining makes")
+        drain.until(lambda: len(drain.numbers) == count, "the rest")
+        assert drain.numbers == list(range(count))
+        assert times_full > 1 and count * 60000 > 3 * 16 << 20
+    finally:
+        broker.stop()
+    broker.check_clean()
+
+
+def fill_up(path):
+    """Leave no byte of the file system."""
+    for size in (65536, 1):
+        with contextlib.suppress(OSError), open(path, "ab", 0) as file:
+            while True:
+                file.write(bytes(size))
 
 
 def refuses(broker):
