@@ -112,5 +112,8 @@ struct tables *tables_mem_new(bool keep);
 /* Let the next commits of tables in memory fail with err, as a full or broken disk would. */
 void tables_mem_fail(struct tables *tables, unsigned commits, int err);
 
+/* Let there be so much room for tables in memory to reserve, and no more; UINT64_MAX: any. */
+void tables_mem_room(struct tables *tables, uint64_t bytes);
+
 /* Free tables in memory that close has kept. Accepts NULL. */
 void tables_mem_free(struct tables *tables);
