@@ -229,22 +229,25 @@ static void job_set(struct worker *w, enum job_kind kind)
 }
 
 /* What the tables may grow by when the active delta is put into them: values are in pages that may
- * be half empty, and to remove rows takes pages first. */
+ * be half empty, and to remove rows takes pages first, but these are soon free again. A delta that
+ * was drained never needs more than is always kept. */
 static uint64_t room_needed(const struct worker *w)
 {
     const struct delta *d = w->active;
+    uint64_t removals = 2 * (uint64_t)d->removals;
 
-    return TABLES_RESERVE / 4 + 2 * d->live_bytes + 128 * (uint64_t)d->marks +
-           32 * (uint64_t)d->removals;
+    return TABLES_RESERVE / 4 + 2 * d->live_bytes + 64 * (uint64_t)d->marks +
+           (removals < TABLES_RESERVE / 8 ? removals : TABLES_RESERVE / 8);
 }
 
 /* Should the active delta go its way now? With no room for another segment it is worth it to get
- * rid of one, as soon as there is room to do so. */
+ * rid of one, or of the only one, where nothing in it is needed. */
 static bool wants_freeze(const struct worker *w)
 {
     if (w->frozen || w->active->last_group == 0)
         return false;
-    return is_full(w) || (w->no_spare && w->journal.segments.len > 1);
+    return is_full(w) ||
+           (w->no_spare && (w->journal.segments.len > 1 || w->active->live_bytes == 0));
 }
 
 /* Get more room for the tables? A delta is frozen only when there is: one that is not frozen still
@@ -303,6 +306,8 @@ static void checkpoint_done(struct worker *w)
     w->frozen = NULL;
     w->stats.checkpoints++;
     w->stats.table_bytes = w->tables->kind->bytes(w->tables);
+    if (w->no_spare && w->active->last_group == 0)
+        w->journal.sealed = true; /* all of it is in the tables: its last segment makes room, too */
     while ((segment = journal_release(&w->journal, w->applied))) {
         struct segment **slot = vec_push(&w->dead);
         if (slot)

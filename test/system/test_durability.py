@@ -334,17 +334,21 @@ class Drain:
     def __init__(self, broker):
         self.broker, self.numbers = broker, []
 
+    def note(self, payload):
+        number = int.from_bytes(payload[:4], "big")
+        if len(payload) > 1 and number >= len(self.numbers):  # no probe, and no repetition
+            self.numbers.append(number)
+
     def until(self, condition, what):
         def step():
             with contextlib.suppress(queue.Empty):
-                payload = client.messages.get(timeout=0.02).payload
-                number = int.from_bytes(payload[:4], "big")
-                if len(payload) > 1 and number >= len(self.numbers):  # no probe, and no repetition
-                    self.numbers.append(number)
+                self.note(client.messages.get(timeout=0.02).payload)
             return condition()
 
         with Client(self.broker, client_id="kept", persistent=True) as client:
             wait_until(step, what, every_s=0)
+        while not client.messages.empty():  # it has acknowledged them
+            self.note(client.messages.get().payload)
 
 
 def test_a_disk_that_is_full_to_the_last_byte_drains_and_goes_on(small_disk):
