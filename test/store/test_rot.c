@@ -211,7 +211,7 @@ END_TEST
 
 START_TEST(a_wrong_bit_in_what_the_file_says_of_itself_costs_no_row)
 {
-    enum { BYTES = HEAD + sizeof(struct page_head), TIMES = 2 };
+    enum { BYTES = HEAD + sizeof(struct page_head), TIMES = 1 };
     struct rand rand;
     unsigned count[3] = { 0 };
 
@@ -227,7 +227,7 @@ END_TEST
 
 START_TEST(a_wrong_bit_anywhere_costs_a_row_at_most)
 {
-    enum { ROUNDS = 250 };
+    enum { ROUNDS = 150 };
     struct rand rand;
     unsigned count[3] = { 0 };
 
@@ -264,7 +264,7 @@ static uint64_t saved_missing(struct buf *report)
 
 START_TEST(a_lost_sector_costs_the_rows_of_its_page)
 {
-    enum { ROUNDS = 100, SECTOR = 512, SECTORS = PAGE / SECTOR };
+    enum { ROUNDS = 50, SECTOR = 512, SECTORS = PAGE / SECTOR };
     uint8_t before[SECTOR];
     struct rand rand;
     struct buf report = { 0 };
@@ -292,7 +292,7 @@ END_TEST
 
 START_TEST(much_damage_ends_nothing_and_brings_back_nothing)
 {
-    enum { ROUNDS = 40, BITS = 60 };
+    enum { ROUNDS = 20, BITS = 60 };
     struct rand rand;
     struct buf report = { 0 }, whole = { 0 };
 
