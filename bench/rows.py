@@ -32,7 +32,7 @@ class Row:
     @property
     def id(self):
         if self.mode in ('idle', 'storm', 'visit', 'subs'):
-            return f'{self.mode}/{self.wire}'
+            return (f'hop{self.hops}-' if self.hops else '') + f'{self.mode}/{self.wire}'
         work = self.mode
         if self.hops:
             work = f'hop{self.hops}' + ('-latency' if work == 'latency' else '')
@@ -48,7 +48,7 @@ class Row:
             'subs': f'random topics for many subscriptions, {wire}, a publish',
         }.get(self.mode)
         if whole:
-            return whole
+            return whole + (', a broker in a mesh' if self.hops else '')
         work = {
             'p2p': f'{self.n} pair' + ('s' if self.n > 1 else ''),
             'fanout': f'1 → {self.n}',
@@ -111,7 +111,7 @@ class Row:
     def brokers(self, kinds):
         """Which of these work it. The ceiling has no TLS, no wildcards and keeps nothing; what
         plexusd pays for keeping shows beside itself without."""
-        if self.mode == 'backlog':
+        if self.mode == 'backlog' or (self.mode == 'subs' and self.hops):
             return [kind for kind in kinds if kind == 'plexusd']
         if self.durable or self.data:
             return [each for kind in kinds if kind != 'ceiling'
@@ -165,6 +165,7 @@ REST = [
     Row('p2p', 10, hops=1), Row('p2p', 10, 1, hops=1), Row('p2p', 10, 2, hops=1),
     Row('p2p', 10, hops=2), Row('p2p', 10, 1, hops=2), Row('latency', hops=2),
     Row('paced', 10), Row('storm', 50), Row('visit', 50), Row('subs'),
+    Row('subs', hops=1),
     Row('durable', 10, 1), Row('durable', 10, 1, 256), Row('lone', qos=1), Row('backlog', 10, 1, 256),
     Row('p2p', 10, data=True), Row('p2p', 10, 1, data=True),
     Row('p2p', 10, tls=True), Row('p2p', 10, size=1024, tls=True), Row('p2p', 10, 1, tls=True),

@@ -6,7 +6,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { MAP_CAP_MIN = 8 };
+/* Slots of the smallest table, of the smallest one that grows slowly, and how many of its
+ * slots are moved with each change: enough to be done long before the next time. */
+enum { MAP_CAP_MIN = 8, MAP_CAP_SLOW = 1 << 14, MOVE_SLOTS = 16 };
+
+/* A table that is being emptied: always whole runs, so that what is left can be searched. */
+struct map_move {
+    struct map_slot *slots;
+    size_t cap;
+    size_t at, left; /* the next slot to be moved, the first of a run; and how many are left */
+};
 
 void map_init(struct map *map, map_equal equal)
 {
@@ -17,27 +26,43 @@ void map_finish(struct map *map)
 {
     if (!map)
         return;
+    if (map->move)
+        free(map->move->slots);
+    free(map->move);
     free(map->slots);
     map->slots = NULL;
+    map->move = NULL;
     map->count = map->cap = 0;
+}
+
+static struct map_slot *table_find(struct map_slot *slots, size_t cap, map_equal equal,
+                                   uint64_t hash, const void *key)
+{
+    size_t mask = cap - 1;
+
+    for (size_t i = hash & mask; slots[i].entry; i = (i + 1) & mask) {
+        if (slots[i].hash == hash && equal(slots[i].entry, key))
+            return &slots[i];
+    }
+    return NULL;
 }
 
 void *map_find(const struct map *map, uint64_t hash, const void *key)
 {
     if (map->cap == 0)
         return NULL;
-    size_t mask = map->cap - 1;
-    for (size_t i = hash & mask; map->slots[i].entry; i = (i + 1) & mask) {
-        if (map->slots[i].hash == hash && map->equal(map->slots[i].entry, key))
-            return map->slots[i].entry;
-    }
-    return NULL;
+    struct map_slot *slot = table_find(map->slots, map->cap, map->equal, hash, key);
+    if (!slot && map->move)
+        slot = table_find(map->move->slots, map->move->cap, map->equal, hash, key);
+    return slot ? slot->entry : NULL;
 }
 
 void map_prefetch(const struct map *map, uint64_t hash)
 {
     if (map->cap)
         __builtin_prefetch(&map->slots[hash & (map->cap - 1)]);
+    if (map->move)
+        __builtin_prefetch(&map->move->slots[hash & (map->move->cap - 1)]);
 }
 
 /* Place an entry into a table that has room. */
@@ -50,19 +75,48 @@ static void map_place(struct map *map, uint64_t hash, void *entry)
     map->slots[i] = (struct map_slot){ hash, entry };
 }
 
-static int map_resize(struct map *map, size_t cap)
+/* Move at least so many slots of the table before, and the run that is begun. */
+static void move_some(struct map *map, size_t slots)
 {
-    struct map bigger = { .cap = cap, .count = map->count, .equal = map->equal };
+    struct map_move *move = map->move;
 
-    bigger.slots = calloc(cap, sizeof *bigger.slots);
-    if (!bigger.slots)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < map->cap; i++) {
-        if (map->slots[i].entry)
-            map_place(&bigger, map->slots[i].hash, map->slots[i].entry);
+    while (move->left && (slots || move->slots[move->at].entry)) {
+        struct map_slot *slot = &move->slots[move->at];
+        if (slot->entry)
+            map_place(map, slot->hash, slot->entry);
+        slot->entry = NULL;
+        move->at = (move->at + 1) & (move->cap - 1);
+        move->left--;
+        slots -= slots > 0;
     }
-    free(map->slots);
-    *map = bigger;
+    if (move->left)
+        return;
+    free(move->slots);
+    free(move);
+    map->move = NULL;
+}
+
+/* Double the table. What it held moves with the changes that follow, if that is much. */
+static int map_grow(struct map *map)
+{
+    size_t cap = map->cap ? map->cap * 2 : MAP_CAP_MIN;
+    struct map_move *move = malloc(sizeof *move);
+    struct map_slot *slots = calloc(cap, sizeof *slots);
+
+    if (map->move)
+        move_some(map, map->move->left);
+    if (!move || !slots) {
+        free(move);
+        free(slots);
+        return ERR_NOMEM;
+    }
+    *move = (struct map_move){ .slots = map->slots, .cap = map->cap, .left = map->cap };
+    while (move->at < move->cap && move->slots[move->at].entry)
+        move->at++; /* there is a free one: then no run goes over the end of the walk */
+    map->slots = slots;
+    map->cap = cap;
+    map->move = move;
+    move_some(map, move->cap < MAP_CAP_SLOW ? move->cap : MOVE_SLOTS);
     return ERR_OK;
 }
 
@@ -70,43 +124,64 @@ int map_insert(struct map *map, uint64_t hash, void *entry)
 {
     assert(entry);
     if (map->cap == 0 || map->count + 1 > map->cap - map->cap / 8) {
-        int err = map_resize(map, map->cap ? map->cap * 2 : MAP_CAP_MIN);
+        int err = map_grow(map);
         if (err)
             return err;
+    } else if (map->move) {
+        move_some(map, MOVE_SLOTS);
     }
     map_place(map, hash, entry);
     map->count++;
     return ERR_OK;
 }
 
-void *map_remove(struct map *map, uint64_t hash, const void *key)
+/* Take the entry at a slot out and close the gap: pull back every later entry of the run that
+ * may stand here. */
+static void *table_remove(struct map_slot *slots, size_t cap, struct map_slot *slot)
 {
-    if (map->cap == 0)
-        return NULL;
-    size_t mask = map->cap - 1, i = hash & mask;
-    while (map->slots[i].entry &&
-           !(map->slots[i].hash == hash && map->equal(map->slots[i].entry, key)))
-        i = (i + 1) & mask;
-    void *entry = map->slots[i].entry;
-    if (!entry)
-        return NULL;
-    /* Close the gap: pull back every later entry of the run that may stand here. */
-    for (size_t j = (i + 1) & mask; map->slots[j].entry; j = (j + 1) & mask) {
-        size_t home = map->slots[j].hash & mask;
+    size_t mask = cap - 1, i = (size_t)(slot - slots);
+    void *entry = slot->entry;
+
+    for (size_t j = (i + 1) & mask; slots[j].entry; j = (j + 1) & mask) {
+        size_t home = slots[j].hash & mask;
         if (((j - home) & mask) >= ((j - i) & mask)) {
-            map->slots[i] = map->slots[j];
+            slots[i] = slots[j];
             i = j;
         }
     }
-    map->slots[i] = (struct map_slot){ 0, NULL };
-    map->count--;
+    slots[i] = (struct map_slot){ 0, NULL };
     return entry;
+}
+
+void *map_remove(struct map *map, uint64_t hash, const void *key)
+{
+    struct map_slot *slots = map->slots;
+    size_t cap = map->cap;
+
+    if (cap == 0)
+        return NULL;
+    if (map->move)
+        move_some(map, MOVE_SLOTS);
+    struct map_slot *slot = table_find(slots, cap, map->equal, hash, key);
+    if (!slot && map->move) {
+        slots = map->move->slots;
+        cap = map->move->cap;
+        slot = table_find(slots, cap, map->equal, hash, key);
+    }
+    if (!slot)
+        return NULL;
+    map->count--;
+    return table_remove(slots, cap, slot);
 }
 
 void *map_next(const struct map *map, size_t *cursor)
 {
-    while (*cursor < map->cap) {
-        void *entry = map->slots[(*cursor)++].entry;
+    size_t end = map->cap + (map->move ? map->move->cap : 0);
+
+    while (*cursor < end) {
+        size_t at = (*cursor)++;
+        void *entry =
+            at < map->cap ? map->slots[at].entry : map->move->slots[at - map->cap].entry;
         if (entry)
             return entry;
     }

@@ -2,7 +2,8 @@
 /* A map finds entries by a key that lives inside them. It stores pointers and full
  * hashes, never owns entries, and iterates in an order that depends only on the
  * operations and hashes it saw, so that a seed replays. Linear probing, deletion by
- * backward shift; 16 bytes a slot at 50 to 87 % load.
+ * backward shift; 16 bytes a slot at 50 to 87 % load. A large one grows without a pause: the
+ * entries move to the larger table a few with each change.
  *
  * Hash keys that strangers choose with hash_sip() under a secret seed. */
 #pragma once
@@ -19,8 +20,11 @@ struct map_slot {
     void *entry; /* NULL: free */
 };
 
+struct map_move;
+
 struct map {
     struct map_slot *slots;
+    struct map_move *move; /* the table before, while entries move from it; or NULL */
     size_t count;
     size_t cap; /* 0 or a power of two */
     map_equal equal;

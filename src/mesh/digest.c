@@ -8,6 +8,7 @@
 #include "mesh/tlv.h"
 #include "mqtt/wire.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { FORM_ALL, FORM_REACHABLE, FORM_LINES };
@@ -99,25 +100,58 @@ static void put_lines(struct mesh *mesh, struct link *link, uint64_t mask, uint8
     buf_finish(&lines);
 }
 
-static int on_sums(struct mesh *mesh, struct link *link, struct wire_reader *r, bool all)
+/* Send lines of all buckets whose sums are not the peer's. A full digest is always answered:
+ * its sender waits to hear what it lacks. */
+static void answer_sums(struct mesh *mesh, struct link *link, const uint64_t sums[DIGEST_BUCKETS],
+                        bool all)
 {
     uint64_t own[DIGEST_BUCKETS], mask = 0;
 
     sum(mesh, all, own);
     for (int i = 0; i < DIGEST_BUCKETS; i++) {
-        if (wire_get_u64(r) != own[i])
+        if (sums[i] != own[i])
             mask |= (uint64_t)1 << i;
     }
-    int err = wire_finish(r);
-    if (err)
-        return err;
     if (mask == 0 && !all)
-        return ERR_OK;
-    /* A full digest is always answered: its sender waits to hear what it lacks. */
+        return;
     size_t at = mask ? 0 : mesh->lsdb.order.len;
     do
         put_lines(mesh, link, mask, all ? 0 : LINES_PERIODIC, &at);
     while (at < mesh->lsdb.order.len && !link->closing);
+}
+
+uint64_t digest_answer_run(struct mesh *mesh, struct link *link)
+{
+    if (!link->sums)
+        return UINT64_MAX;
+    if (interest_is_behind(mesh) && mesh->now_ms < link->answer_ms)
+        return link->answer_ms;
+    answer_sums(mesh, link, link->sums, true);
+    free(link->sums);
+    link->sums = NULL;
+    return UINT64_MAX;
+}
+
+/* A broker that has much to tell answers a neighbour who joins when it has told it, so that he
+ * knows what is wanted here before his clients come. MESH.md 3.5 */
+static int on_sums(struct mesh *mesh, struct link *link, struct wire_reader *r, bool all)
+{
+    uint64_t sums[DIGEST_BUCKETS];
+
+    for (int i = 0; i < DIGEST_BUCKETS; i++)
+        sums[i] = wire_get_u64(r);
+    int err = wire_finish(r);
+    if (err)
+        return err;
+    if (all && interest_is_behind(mesh) && !link->sums)
+        link->sums = malloc(sizeof sums);
+    if (!all || !link->sums) {
+        answer_sums(mesh, link, sums, all);
+        return ERR_OK;
+    }
+    memcpy(link->sums, sums, sizeof sums);
+    link->answer_ms = mesh->now_ms + mesh->config.handshake_ms / 2;
+    mesh_wake(mesh, mesh->now_ms);
     return ERR_OK;
 }
 
@@ -164,7 +198,7 @@ static int compare_interest(const struct lsdb_node *node, const struct line *lin
 {
     uint64_t ihash = interest_hash(node);
 
-    if (interest_is_base(line->iver) && interest_is_base(node->iver) && !node->set)
+    if (interest_is_base(line->iver) && interest_is_base(node->iver) && interest_is_none(node))
         return 0; /* nothing wanted, whichever the life */
     if (line->iinc != node->iinc)
         return line->iinc > node->iinc ? 1 : -1;
@@ -298,6 +332,24 @@ static bool satisfied(const struct link_want *wanted, const struct lsdb_node *no
         return lsdb_compare(node, wanted->inc, wanted->boot, (uint32_t)wanted->version) <= 0;
     return node->iinc > wanted->inc ||
            (node->iinc == wanted->inc && !node->set_bad && node->iver >= wanted->version);
+}
+
+bool digest_waits(const struct link *link, const struct lsdb_node *node)
+{
+    vec_each (&link->wants, wanted) {
+        if (wanted->kind == RECORD_INTEREST && node_id_equal(&wanted->id, &node->id))
+            return true;
+    }
+    return false;
+}
+
+void digest_ask_again(struct mesh *mesh, const struct lsdb_node *node)
+{
+    link_each(mesh, link)
+    {
+        if (link->state == LINK_EXCHANGE && digest_waits(link, node))
+            dreq_send(mesh, link, &node->id, RECORD_INTEREST, 0, 0);
+    }
 }
 
 /* No link waits for these records of a broker any more. */

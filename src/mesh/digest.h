@@ -25,6 +25,9 @@ void digest_send(struct mesh *mesh, struct link *link, bool all);
 /* Send the periodic digest when it is time; when to come back. */
 uint64_t digest_run(struct mesh *mesh, struct link *link);
 
+/* Answer a full digest that has waited long enough; when to come back. */
+uint64_t digest_answer_run(struct mesh *mesh, struct link *link);
+
 /* A DIGEST or DREQ came. ERR_OK or ERR_MALFORMED. */
 int digest_on_frame(struct mesh *mesh, struct link *link, struct str body);
 int dreq_on_frame(struct mesh *mesh, struct link *link, struct str body);
@@ -39,6 +42,12 @@ void digest_crowded(struct mesh *mesh, const struct node_id *id);
 /* The node's interest has more filters than are taken: count and state it, let no link
  * wait for it, and do not ask again for a while. */
 void digest_oversized(struct mesh *mesh, struct lsdb_node *node);
+
+/* Does the link wait for the node's interest before it is in step? */
+bool digest_waits(const struct link *link, const struct lsdb_node *node);
+
+/* The node's interest was coming by another link, which is gone: ask those that wait for it. */
+void digest_ask_again(struct mesh *mesh, const struct lsdb_node *node);
 
 /* Ask the peer for a record. inc, version: what is here. */
 void dreq_send(struct mesh *mesh, struct link *link, const struct node_id *id,

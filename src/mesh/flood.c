@@ -6,15 +6,22 @@
 
 #include <string.h>
 
-/* So many bytes of control may wait in a link's queue before records wait as names; and
- * with three links or more a copy may come the other way first: wait less than so long. */
-enum { PUMP_BYTES = 65536, JITTER_MS = 3, JITTER_LINKS = 3 };
+/* With three links or more a copy may come the other way first: wait less than so long. */
+enum { JITTER_MS = 3, JITTER_LINKS = 3 };
 
 void flood_finish(struct flood *flood)
 {
     vec_finish(&flood->queue);
     vec_finish(&flood->marks);
     flood->head = 0;
+    snapshots_finish(&flood->snapshots);
+}
+
+/* Everything is told: nothing need be held. */
+static void rest(struct flood *flood)
+{
+    if (flood->head == flood->queue.len && snapshots_idle(&flood->snapshots))
+        flood_finish(flood);
 }
 
 static uint64_t *mark_of(struct flood *flood, uint32_t node, enum record_kind kind,
@@ -57,8 +64,7 @@ static void compact(struct flood *flood)
         uint64_t bit;
         *mark_of(flood, entry->node, (enum record_kind)entry->kind, &bit) |= bit;
     }
-    if (kept == 0)
-        flood_finish(flood);
+    rest(flood);
 }
 
 void flood_tell_link(struct mesh *mesh, struct link *link, struct lsdb_node *node,
@@ -109,6 +115,11 @@ void flood_cancel(struct link *link, const struct lsdb_node *node, enum record_k
     unmark(&link->flood, node->index, kind);
 }
 
+bool flood_taken(struct link *link, const struct lsdb_node *node, enum record_kind kind)
+{
+    return unmark(&link->flood, node->index, kind);
+}
+
 void flood_forget(struct mesh *mesh, const struct lsdb_node *node)
 {
     link_each(mesh, link)
@@ -125,37 +136,44 @@ static void send_entry(struct mesh *mesh, struct link *link, const struct flood_
     if (!node)
         return;
     mesh->stats.floods_out++;
-    switch ((enum record_kind)entry->kind) {
-    case RECORD_TOPOLOGY:
-        if (node->record)
-            link_put(mesh, link, CLASS_CONTROL, FRAME_TLSA,
-                     (struct str){ (const char *)node->record, node->record_len });
-        return;
-    case RECORD_INTEREST: interest_send(mesh, link, node, entry->from_inc, entry->from); return;
-    case RECORD_SNAPSHOT: interest_send_snapshot(mesh, link, node); return;
-    case RECORD_KINDS: return;
-    }
+    if (entry->kind == RECORD_INTEREST)
+        interest_send(mesh, link, node, entry->from_inc, entry->from);
+    else if (node->record)
+        link_put(mesh, link, CLASS_CONTROL, FRAME_TLSA,
+                 (struct str){ (const char *)node->record, node->record_len });
 }
 
-bool flood_pump(struct mesh *mesh, struct link *link)
+/* Write what is due, but for snapshots: their turn comes apart from it. */
+static bool pump_records(struct mesh *mesh, struct link *link)
 {
     struct flood *flood = &link->flood;
     bool wrote = false;
 
-    while (flood->head < flood->queue.len && link->queue.bytes[CLASS_CONTROL] < PUMP_BYTES &&
-           link->queue.bytes[CLASS_SNAPSHOT] < PUMP_BYTES) {
+    while (flood->head < flood->queue.len && link->queue.bytes[CLASS_CONTROL] < FLOOD_PUMP_BYTES) {
         struct flood_entry entry = flood->queue.at[flood->head];
         if (entry.due_ms > mesh->now_ms)
             break;
+        if (entry.kind == RECORD_SNAPSHOT && !snapshots_add(&flood->snapshots, entry.node))
+            break; /* out of memory: the next turn tries again */
         flood->head++;
+        if (entry.kind == RECORD_SNAPSHOT)
+            continue; /* marked until it begins */
         if (!unmark(flood, entry.node, (enum record_kind)entry.kind))
             continue;
         send_entry(mesh, link, &entry);
         wrote = true;
     }
-    if (flood->head == flood->queue.len && flood->queue.cap)
-        flood_finish(flood);
     return wrote;
+}
+
+bool flood_pump(struct mesh *mesh, struct link *link)
+{
+    bool records = pump_records(mesh, link);
+    bool snapshots = snapshots_pump(mesh, link);
+
+    if (link->flood.queue.cap)
+        rest(&link->flood);
+    return records || snapshots;
 }
 
 uint64_t flood_deadline(const struct mesh *mesh, const struct link *link)

@@ -6,12 +6,17 @@
 
 #include "base/vec.h"
 #include "mesh/lsdb.h"
+#include "mesh/snapshot_out.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct mesh;
 struct link;
+
+/* So many bytes of control, and of snapshots, may wait in a link's queue before what is to be
+ * told waits as names. */
+enum { FLOOD_PUMP_BYTES = 65536 };
 
 enum record_kind { RECORD_TOPOLOGY, RECORD_INTEREST, RECORD_SNAPSHOT, RECORD_KINDS };
 
@@ -30,7 +35,8 @@ struct flood {
     size_t head; /* the first that was not sent */
     struct {
         VEC(uint64_t);
-    } marks; /* bit node * RECORD_KINDS + kind: it is queued */
+    } marks; /* bit node * RECORD_KINDS + kind: it is queued, or a snapshot waits */
+    struct snapshots_out snapshots;
 };
 
 /* Nothing to tell. */
@@ -47,6 +53,9 @@ void flood_tell_link(struct mesh *mesh, struct link *link, struct lsdb_node *nod
 
 /* The other side of the link has the record: do not tell it. */
 void flood_cancel(struct link *link, const struct lsdb_node *node, enum record_kind kind);
+
+/* What waited to be told is told now: was it still to be? */
+bool flood_taken(struct link *link, const struct lsdb_node *node, enum record_kind kind);
 
 /* The node is forgotten: on every link. */
 void flood_forget(struct mesh *mesh, const struct lsdb_node *node);

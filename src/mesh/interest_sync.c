@@ -4,7 +4,9 @@
 #include "base/err.h"
 #include "mesh/digest.h"
 #include "mesh/identity.h"
+#include "mesh/install.h"
 #include "mesh/interest_codec.h"
+#include "mesh/snapshot.h"
 #include "mesh/state.h"
 
 #include <stdlib.h>
@@ -43,7 +45,7 @@ void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node,
             link_put(mesh, link, CLASS_CONTROL, FRAME_IDELTA,
                      (struct str){ (const char *)delta->body, delta->len });
     } else if (!node->set || iset_count(node->set) <= SMALL_SET) {
-        interest_send_snapshot(mesh, link, node);
+        snapshot_send(mesh, link, node);
     } else {
         send_notice(mesh, link, node);
     }
@@ -61,59 +63,38 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
     uint64_t from = inc == node->iinc ? version : 0;
     struct delta *delta = delta_journal_from(node, from, &bytes);
     bool changes = inc != 0 && delta && bytes <= INTEREST_BODY_MAX;
+    if (!changes && snapshots_serve(&link->flood.snapshots, node, inc, version))
+        return; /* it is on its way */
     flood_tell_link(mesh, link, node, changes ? RECORD_INTEREST : RECORD_SNAPSHOT, node->iinc, from,
                     mesh->now_ms);
 }
 
 /* ---- changing a set ---- */
 
-/* Walk two sets in step and let the index follow from the one to the other; false when
- * memory did not suffice for all. If that was so before, doubt says not to trust it. */
-static bool index_follow(struct mesh *mesh, uint32_t node, const struct iset *before,
-                         const struct iset *after, bool doubt)
-{
-    bool whole = true;
-    size_t at_before = 0, at_after = 0;
-    struct interest old, new;
-    bool more_old = before && iset_next(before, &at_before, &old);
-    bool more_new = after && iset_next(after, &at_after, &new);
-
-    /* Adds first: a topic that both sets match is matched at every moment. */
-    while (more_new) {
-        int order = more_old ? str_compare(old.filter, new.filter) : 1;
-        bool same = !doubt && order == 0 && old.qos == new.qos &&old.persistent == new.persistent;
-        if (order >= 0 && !same && interest_index_put(mesh->index, node, &new) != ERR_OK)
-            whole = false;
-        if (order <= 0)
-            more_old = iset_next(before, &at_before, &old);
-        if (order >= 0)
-            more_new = iset_next(after, &at_after, &new);
-    }
-    at_before = 0;
-    while (before && iset_next(before, &at_before, &old)) {
-        if (!after || !iset_find(after, old.filter, &new))
-            interest_index_remove(mesh->index, node, old.filter);
-    }
-    return whole;
-}
-
-void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
+void interest_replace(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
                       uint64_t iver)
 {
+    struct iset *old = node->set;
+
     if (set && iset_count(set) == 0) {
         iset_free(set);
         set = NULL;
     }
-    bool whole = index_follow(mesh, node->index, node->set, set, node->set_bad);
-    iset_free(node->set);
-    delta_journal_forget(&mesh->journal, node);
     node->set = set;
     node->iinc = inc;
     node->iver = iver;
-    node->set_bad = !whole; /* then the next digest asks for it again */
-    mesh->out->failed |= !whole;
+    node->set_bad = false;
+    delta_journal_forget(&mesh->journal, node);
+    install_retire(mesh, node, old, false);
     interest_watch(mesh, node);
     lsdb_touch(node);
+}
+
+/* What is known of it is nothing, as of this version. */
+static void install_nothing(struct mesh *mesh, struct lsdb_node *node, uint32_t inc, uint64_t iver)
+{
+    snapshot_drop(mesh, node);
+    interest_replace(mesh, node, NULL, inc, iver);
 }
 
 void interest_watch(struct mesh *mesh, struct lsdb_node *node)
@@ -138,26 +119,38 @@ void interest_watch(struct mesh *mesh, struct lsdb_node *node)
 
 void interest_expire(struct mesh *mesh, struct lsdb_node *node)
 {
-    snapshot_drop(node);
-    interest_install(mesh, node, NULL, node->inc, interest_base(node->boot));
+    install_nothing(mesh, node, node->inc, interest_base(node->boot));
     digest_got(mesh, node, RECORD_INTEREST);
 }
 
-void interest_forget(struct mesh *mesh, struct lsdb_node *node)
+bool interest_forget(struct mesh *mesh, struct lsdb_node *node)
 {
-    snapshot_drop(node);
-    interest_install(mesh, node, NULL, 0, 0);
+    if (node->set || node->snapshot || node->iver)
+        install_nothing(mesh, node, 0, 0);
+    return install_idle(node);
 }
 
 void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *node,
                        uint32_t from_inc, uint64_t from)
 {
     node->asked_ms = 0;
-    flood_cancel(link, node, RECORD_INTEREST);
+    if (link)
+        flood_cancel(link, node, RECORD_INTEREST);
     digest_got(mesh, node, RECORD_INTEREST);
     flood_tell(mesh, link, node, RECORD_INTEREST, from_inc, from);
-    if (!link->closing && node->seen_inc == node->iinc && node->seen_iver > node->iver)
-        dreq_send(mesh, link, &node->id, RECORD_INTEREST, node->iinc, node->iver);
+}
+
+void interest_catch_up(struct mesh *mesh, struct link *link, const struct lsdb_node *node)
+{
+    struct link *knows = link_at(mesh, node->seen_link);
+    bool more = node->seen_inc == node->iinc && node->seen_iver > node->iver;
+
+    /* Whoever brought what is here need not have more. */
+    if (knows && (knows->state == LINK_EXCHANGE || knows->state == LINK_FULL))
+        link = knows;
+    if (more && link && !link->closing)
+        dreq_send(mesh, link, &node->id, RECORD_INTEREST, node->set_bad ? 0 : node->iinc,
+                  node->set_bad ? 0 : node->iver);
 }
 
 /* ---- receiving changes ---- */
@@ -215,10 +208,11 @@ static void mark_bad(struct mesh *mesh, struct link *link, struct lsdb_node *nod
     mesh->stats.repairs++;
     delta_journal_forget(&mesh->journal, node);
     lsdb_touch(node);
-    mesh_fact(mesh, MESH_FACT_REPAIRED, link->id, mesh_node_name(node, hex), "%s",
+    mesh_fact(mesh, MESH_FACT_REPAIRED, link ? link->id : 0, mesh_node_name(node, hex), "%s",
               "interest does not have the hash that its origin says");
     node->asked_ms = 0;
-    ask(mesh, link, node, node->iinc);
+    if (link)
+        ask(mesh, link, node, node->iinc);
 }
 
 /* A delta that follows what is here. */
@@ -229,7 +223,7 @@ static void follow(struct mesh *mesh, struct link *link, struct lsdb_node *node,
     uint64_t from = node->iver;
 
     if (head->prev == 0 && (head->inc != node->iinc || node->set_bad || node->iver))
-        interest_install(mesh, node, NULL, head->inc, 0);
+        install_nothing(mesh, node, head->inc, 0);
     bool applied = apply(mesh, node, head);
     uint64_t hash = interest_hash(node);
     node->iinc = head->inc;
@@ -243,6 +237,15 @@ static void follow(struct mesh *mesh, struct link *link, struct lsdb_node *node,
     lsdb_touch(node);
     interest_advanced(mesh, link, node, from_inc == head->inc ? from_inc : head->inc,
                       from_inc == head->inc ? from : 0);
+}
+
+void interest_follow(struct mesh *mesh, struct link *link, struct lsdb_node *node, struct str body)
+{
+    struct interest_head head;
+
+    if (idelta_decode(body, &mesh->text_buf, &head) == ERR_OK && !node->set_bad &&
+        head.inc == node->iinc && head.prev == node->iver)
+        follow(mesh, link, node, &head, body);
 }
 
 struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
@@ -264,8 +267,10 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
     if (head->inc > node->seen_inc) {
         node->seen_inc = head->inc;
         node->seen_iver = head->iver;
+        node->seen_link = link->id;
     } else if (head->inc == node->seen_inc && head->iver > node->seen_iver) {
         node->seen_iver = head->iver;
+        node->seen_link = link->id;
     }
     if (head->inc < node->iinc) {
         flood_tell_link(mesh, link, node, RECORD_INTEREST, head->inc, head->iver, mesh->now_ms);
@@ -291,9 +296,13 @@ int idelta_on_frame(struct mesh *mesh, struct link *link, struct str body)
         return ERR_OK;
     }
     bool next = head.prev == 0 || (same_inc && !node->set_bad && head.prev == node->iver);
-    if (next && !(head.flags & IDELTA_NOTICE))
+    bool notice = head.flags & IDELTA_NOTICE;
+    /* A set that is complete is about to take the place of the one this follows on. */
+    if (next && !notice && !(snapshot_is_adding(node) && node->snapshot->inc >= head.inc)) {
         follow(mesh, link, node, &head, body);
-    else
+        interest_catch_up(mesh, link, node);
+    } else if (!snapshot_takes(node, &head, notice ? STR("") : body)) {
         ask(mesh, link, node, head.inc);
+    }
     return ERR_OK;
 }

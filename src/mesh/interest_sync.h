@@ -37,6 +37,12 @@ static inline bool interest_is_former(const struct lsdb_node *node)
            (node->inc == node->iinc && interest_base(node->boot) > node->iver);
 }
 
+/* Does the node want nothing? */
+static inline bool interest_is_none(const struct lsdb_node *node)
+{
+    return !node->set || iset_count(node->set) == 0;
+}
+
 /* The hash of what the node wants; 0 for nothing. */
 static inline uint64_t interest_hash(const struct lsdb_node *node)
 {
@@ -48,6 +54,9 @@ void interest_changed(struct mesh *mesh, const struct interest *interest, bool w
 
 /* Tell what has gathered when it is time; when to come back. */
 uint64_t interest_run(struct mesh *mesh);
+
+/* Is much of what local clients want not in the own set yet? */
+bool interest_is_behind(const struct mesh *mesh);
 
 /* This broker has a new incarnation: its set goes on under it. */
 void interest_reborn(struct mesh *mesh);
@@ -65,22 +74,26 @@ struct lsdb_node *interest_subject(struct mesh *mesh, struct link *link,
  * until a word of the new one comes. MESH.md 3.5. */
 void interest_watch(struct mesh *mesh, struct lsdb_node *node);
 
-/* Let the set take the place of the node's, in one go. The set is ours then; NULL: empty. */
-void interest_install(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
+/* Let the set, which the index has, take the place of the node's. The set is ours then; NULL:
+ * empty. */
+void interest_replace(struct mesh *mesh, struct lsdb_node *node, struct iset *set, uint32_t inc,
                       uint64_t iver);
 
-/* The node's interest is now this version, by way of the link: tell it on, from the version
- * before, and ask for more when more is known of. */
+/* A change that was kept while a snapshot came: apply it, if it still follows. */
+void interest_follow(struct mesh *mesh, struct link *link, struct lsdb_node *node, struct str body);
+
+/* The node's interest is now this version, by way of the link (or NULL: that is gone): tell it
+ * on, from the version before. */
 void interest_advanced(struct mesh *mesh, struct link *link, struct lsdb_node *node,
                        uint32_t from_inc, uint64_t from);
+
+/* When more is known of, ask for it: who said so first, or on the link (or NULL). */
+void interest_catch_up(struct mesh *mesh, struct link *link, const struct lsdb_node *node);
 
 /* Write the frames that bring a neighbour from this version to the present one: changes
  * when they are remembered, else a small snapshot, else a notice. */
 void interest_send(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t from_inc,
                    uint64_t from);
-
-/* Write the whole set as a snapshot. */
-void interest_send_snapshot(struct mesh *mesh, struct link *link, const struct lsdb_node *node);
 
 /* A neighbour has this version of the node's set and wants the present one. */
 void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *node, uint32_t inc,
@@ -89,8 +102,5 @@ void interest_answer(struct mesh *mesh, struct link *link, struct lsdb_node *nod
 /* Drop a former incarnation's set. */
 void interest_expire(struct mesh *mesh, struct lsdb_node *node);
 
-/* Forget everything of the node's interest. */
-void interest_forget(struct mesh *mesh, struct lsdb_node *node);
-
-/* Drop a snapshot that is being received. */
-void snapshot_drop(struct lsdb_node *node);
+/* Forget everything of the node's interest; false as long as the index still holds some. */
+bool interest_forget(struct mesh *mesh, struct lsdb_node *node);

@@ -6,6 +6,7 @@
 #include "mesh/hello.h"
 #include "mesh/link_cost.h"
 #include "mesh/ping.h"
+#include "mesh/snapshot.h"
 #include "mesh/state.h"
 #include "mqtt/wire.h"
 
@@ -122,6 +123,9 @@ static void enter_down(struct mesh *mesh, struct link *link)
     link_queue_finish(&link->queue, &mesh->pool);
     flood_finish(&link->flood);
     vec_finish(&link->wants);
+    free(link->sums);
+    link->sums = NULL;
+    snapshot_link_down(mesh, link->id);
     link->deadline_ms = link->drain_ms = UINT64_MAX;
 }
 
@@ -343,7 +347,8 @@ void link_flush(struct mesh *mesh, struct link *link)
             ;
         wrote = wrote && link->room;
     }
-    if (link->state != LINK_DRAINING || !link_queue_empty(&link->queue))
+    if (link->state != LINK_DRAINING || !link_queue_empty(&link->queue) ||
+        !snapshots_idle(&link->flood.snapshots))
         return;
     if (!link->bye_out) {
         put_bye(mesh, link, true, "duplicate link");
@@ -405,6 +410,8 @@ uint64_t link_run(struct mesh *mesh, struct link *link)
     }
     if (link->state != LINK_FULL && link->deadline_ms < next_ms)
         next_ms = link->deadline_ms;
+    uint64_t answer_ms = digest_answer_run(mesh, link);
+    next_ms = answer_ms < next_ms ? answer_ms : next_ms;
     uint64_t age_ms = link_queue_expire(&link->queue, &mesh->pool, now_ms);
     uint64_t flood_ms = flood_deadline(mesh, link);
     next_ms = age_ms < next_ms ? age_ms : next_ms;

@@ -75,6 +75,8 @@ struct link {
         VEC(struct link_want);
     } wants;
     uint64_t digest_ms; /* next digest */
+    uint64_t *sums;     /* the peer's, while the answer waits for the own interest; or NULL */
+    uint64_t answer_ms; /* not longer than until then */
 
     /* Draining. */
     uint64_t drain_ms; /* begin then; UINT64_MAX: do not */

@@ -144,6 +144,8 @@ int lsdb_need(struct lsdb *lsdb, const struct node_id *id, struct lsdb_node **re
     node->lost_ms = lsdb->now_ms;
     node->bucket = (uint8_t)(hash_fast(0, id->bytes, NODE_ID_LEN) % DIGEST_BUCKETS);
     node->set_expires_ms = UINT64_MAX;
+    list_init(&node->installing);
+    list_init(&node->retired);
     list_init(&node->journal);
     lsdb->nodes.at[index] = node;
     size_t place = 0;

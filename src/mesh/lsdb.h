@@ -65,11 +65,14 @@ struct lsdb_node {
     uint64_t iver;
     uint32_t seen_inc; /* the newest version heard of */
     uint64_t seen_iver;
-    struct iset *set;          /* NULL: empty */
+    link_id seen_link; /* by which it was heard of first */
+    struct iset *set;          /* NULL: empty. The own one is that of local_interest */
     uint64_t set_expires_ms;   /* a former incarnation's set is dropped then */
     uint64_t asked_ms;         /* last DREQ for it */
     uint64_t refused_ms;       /* not asked for until then: it was over the limit; or 0 */
     struct snapshot *snapshot; /* being received, or NULL */
+    struct list installing;    /* in mesh.installing: there is something to do */
+    struct list retired;       /* sets that are leaving the index */
     struct list journal;       /* deltas that led to iver, oldest first */
 
     uint64_t line_hash; /* of the line that stands for it in digests */

@@ -5,8 +5,10 @@
 #include "mesh/digest.h"
 #include "mesh/hello.h"
 #include "mesh/identity.h"
+#include "mesh/install.h"
 #include "mesh/interest_sync.h"
 #include "mesh/ping.h"
+#include "mesh/snapshot.h"
 #include "mesh/state.h"
 #include "mesh/tlsa.h"
 
@@ -30,6 +32,7 @@ void mesh_config_defaults(struct mesh_config *config)
     default_u32(&config->dial_backoff_max_ms, 30000);
     default_u32(&config->interest_batch_ms, 5);
     default_u32(&config->interest_linger_ms, 2000);
+    default_u32(&config->interest_piece, 1000);
     default_u32(&config->digest_ms, 30000);
     default_u32(&config->stale_ms, 900000);
     default_u32(&config->links_max, 256);
@@ -85,12 +88,13 @@ static int set_up(struct mesh *mesh, const struct mesh_config *config)
     mesh->pool.bytes_max = mesh->config.link_queue_bytes_max;
     mesh->pool.age_max_ms = mesh->config.qos0_age_ms;
     mesh->index = interest_index_new(config->random_seed);
-    mesh->local = local_interest_new(mesh->config.interest_linger_ms, config->random_seed);
+    mesh->local = local_interest_new(mesh->config.interest_linger_ms, mesh->config.interest_piece);
     if (!mesh->index || !mesh->local)
         return ERR_NOMEM;
     struct lsdb_node *self = lsdb_self(&mesh->lsdb);
     self->iinc = mesh->config.inc;
     self->iver = interest_base(mesh->config.boot);
+    self->set = local_interest_told_set(mesh->local);
     topology_ask(mesh);
     topology_run(mesh);
     /* The first link is told at once. */
@@ -106,6 +110,7 @@ struct mesh *mesh_new(const struct mesh_config *config, uint64_t now_ms)
     if (!mesh)
         return NULL;
     delta_journal_init(&mesh->journal);
+    list_init(&mesh->installing);
     frag_init(&mesh->frags);
     forward_init(&mesh->forward);
     rand_init(&mesh->rand, config->random_seed);
@@ -135,6 +140,7 @@ void mesh_free(struct mesh *mesh)
         link_queue_finish(&(*at)->queue, &mesh->pool);
         flood_finish(&(*at)->flood);
         vec_finish(&(*at)->wants);
+        free((*at)->sums);
         free(*at);
     }
     vec_finish(&mesh->links);
@@ -144,12 +150,15 @@ void mesh_free(struct mesh *mesh)
     forward_finish(&mesh->forward);
     frag_finish(&mesh->frags);
     spf_finish(&mesh->spf);
-    vec_each (&mesh->lsdb.order, node)
-        snapshot_drop(*node);
+    vec_each (&mesh->lsdb.order, node) {
+        snapshot_free((*node)->snapshot);
+        install_finish(*node);
+    }
+    if (mesh->lsdb.order.len)
+        lsdb_self(&mesh->lsdb)->set = NULL; /* is that of mesh->local */
     lsdb_finish(&mesh->lsdb);
     interest_index_free(mesh->index);
     local_interest_free(mesh->local);
-    vec_finish(&mesh->changes);
     buf_finish(&mesh->scratch);
     buf_finish(&mesh->text_buf);
     free(mesh->seed_urls);
@@ -252,6 +261,7 @@ static void run_timers(struct mesh *mesh)
     mesh_wake(mesh, identity_run(mesh));
     link_each(mesh, link) mesh_wake(mesh, link_run(mesh, link));
     mesh_wake(mesh, interest_run(mesh));
+    mesh_wake(mesh, install_run(mesh));
     mesh_wake(mesh, topology_run(mesh));
     mesh_wake(mesh, spf_run(mesh));
     mesh_wake(mesh, forward_run(mesh));
@@ -301,6 +311,10 @@ void mesh_step(struct mesh *mesh, const struct mesh_event *event, struct mesh_ou
         interest_changed(mesh, &interest, event->interest.wanted);
         break;
     }
+    case MESH_TELLING:
+        mesh->gathering = event->more;
+        mesh_wake(mesh, mesh->now_ms);
+        break;
     case MESH_PUBLISH: forward_publish(mesh, event->message); break;
     case MESH_FLUSH:
         if (mesh->now_ms >= mesh->wake_ms)

@@ -49,6 +49,7 @@ enum mesh_event_kind {
     MESH_LINK_RX,       /* link, bytes: one bundle */
     MESH_LINK_WRITABLE, /* link, room: the transport takes this many more bytes from now on */
     MESH_INTEREST,      /* filter, qos, persistent, wanted: what local clients want changed */
+    MESH_TELLING,       /* more: what local clients have wanted for long is being said, or all was */
     MESH_PUBLISH,       /* message: published here; send it to whoever wants it */
     MESH_FLUSH,         /* end of the caller's turn: let out what has gathered */
     MESH_TICK,          /* time has passed */
@@ -68,6 +69,7 @@ struct mesh_event {
         struct str text;
         struct str bytes;
         size_t room;
+        bool more;
         struct message *message; /* borrowed */
         struct {
             struct str filter;
@@ -155,6 +157,7 @@ struct mesh_config {
     uint32_t dial_backoff_max_ms;
     uint32_t interest_batch_ms; /* at least this long between floods of changes */
     uint32_t interest_linger_ms;/* before a removal is flooded */
+    uint32_t interest_piece; /* filters that a turn tells, looks at, takes in or drops, at most */
     uint32_t digest_ms;         /* between digests on a link */
     uint32_t stale_ms;          /* a lost node's records are kept so long */
     uint32_t links_max, nodes_max, filters_max;

@@ -61,13 +61,16 @@ static bool linked(const struct mesh *mesh, const struct lsdb_node *node)
     return false;
 }
 
-static void forget(struct mesh *mesh, struct lsdb_node *node)
+/* False as long as its interest is being forgotten. */
+static bool forget(struct mesh *mesh, struct lsdb_node *node)
 {
-    interest_forget(mesh, node);
+    if (!interest_forget(mesh, node))
+        return false;
     delta_journal_forget(&mesh->journal, node);
     flood_forget(mesh, node);
     frag_forget(&mesh->frags, node->index);
     lsdb_remove(&mesh->lsdb, node);
+    return true;
 }
 
 uint64_t stale_run(struct mesh *mesh)
@@ -89,8 +92,9 @@ uint64_t stale_run(struct mesh *mesh)
             if (mesh->now_ms < due_ms && due_ms < next_ms)
                 next_ms = due_ms;
             i++;
-        } else {
-            forget(mesh, node);
+        } else if (!forget(mesh, node)) {
+            next_ms = mesh->now_ms + 1;
+            i++;
         }
     }
     mesh->stale_due_ms = next_ms;

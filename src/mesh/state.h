@@ -66,8 +66,13 @@ struct mesh {
     struct delta_journal journal;
     struct interest_index *index;
     struct local_interest *local;
-    struct interest_changes changes; /* scratch */
-    uint64_t delta_ms;               /* when the last own change of interest went out */
+    uint64_t delta_ms; /* when the last own change of interest went out */
+    bool telling;      /* it was a piece only: more is to go out */
+    bool gathering;    /* local clients' wishes of before are still coming in, and nothing is told before
+                        * they are all here: MESH_TELLING */
+    struct list installing; /* brokers whose interest is on its way into the index or out of it */
+    uint64_t install_ms;    /* in this turn */
+    size_t install_left;    /* so much more of it may be done */
     struct pace tlsa_pace, spf_pace;
     struct spf spf;
     uint32_t reachable; /* others */

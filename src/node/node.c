@@ -13,6 +13,10 @@ struct node {
     uint64_t join_due_ms; /* clients wait no longer than this */
     bool joined;
     bool telling; /* the mesh is told what clients here want: somebody may hear it */
+    bool catching_up;    /* it is being told what they wanted before that */
+    uint32_t told_to;    /* filters of the core below this number are told */
+    uint32_t piece;      /* so many in a turn: there may be a million */
+    uint64_t told_ms;    /* when the last ones were */
 };
 
 void node_out_clear(struct node_out *out)
@@ -39,6 +43,9 @@ struct node *node_new(const struct node_config *config, uint64_t now_ms)
         node_free(node);
         return NULL;
     }
+    struct mesh_config mesh = config->mesh;
+    mesh_config_defaults(&mesh);
+    node->piece = mesh.interest_piece;
     node->telling = config->mesh.seed_count > 0;
     node->joined = !node->telling;
     node->join_due_ms = now_ms + (config->join_wait_ms ? config->join_wait_ms : JOIN_WAIT_DEFAULT_MS);
@@ -81,19 +88,42 @@ static void pass_interests(struct node *node, uint64_t now_ms, struct node_out *
     vec_clear(&out->core.interests);
 }
 
+/* Tell the mesh a piece of what was wanted here before anybody could hear it. What changes
+ * meanwhile it is told at once, so it does not matter what comes first. */
+static void catch_up(struct node *node, uint64_t now_ms, struct node_out *out)
+{
+    struct mesh_event done = {
+        .kind = MESH_TELLING, .now_ms = now_ms, .now_us = node->now_us, .more = false
+    };
+    struct core_interest interest;
+    struct str filter;
+
+    if (!node->catching_up || node->told_ms == now_ms)
+        return;
+    node->told_ms = now_ms;
+    for (uint32_t i = 0; i < node->piece; i++) {
+        if (!core_next_interest(node->core, &node->told_to, &filter, &interest)) {
+            node->catching_up = false;
+            mesh_step(node->mesh, &done, &out->mesh);
+            return;
+        }
+        pass_interest(node, now_ms, filter, &interest, out);
+    }
+}
+
 /* The first link: tell the mesh everything, and let it make a version of it before the peer
  * asks, so that one who joins knows what is wanted here before clients come to him. Until now
  * nobody could hear it, and a broker on its own need not remember it twice. */
 static void begin_telling(struct node *node, const struct mesh_event *event, struct node_out *out)
 {
+    struct mesh_event begin = {
+        .kind = MESH_TELLING, .now_ms = event->now_ms, .now_us = event->now_us, .more = true
+    };
     struct mesh_event tick = { .kind = MESH_TICK, .now_ms = event->now_ms, .now_us = event->now_us };
-    struct core_interest interest;
-    struct str filter;
-    uint32_t cursor = 0;
 
-    node->telling = true;
-    while (core_next_interest(node->core, &cursor, &filter, &interest))
-        pass_interest(node, event->now_ms, filter, &interest, out);
+    node->telling = node->catching_up = true;
+    mesh_step(node->mesh, &begin, &out->mesh);
+    catch_up(node, event->now_ms, out);
     mesh_step(node->mesh, &tick, &out->mesh);
 }
 
@@ -177,6 +207,7 @@ void node_tick(struct node *node, uint64_t now_ms, uint64_t now_us, struct node_
 
     node->now_us = now_us;
     step_core(node, &core_tick, out);
+    catch_up(node, now_ms, out);
     step_mesh(node, &mesh_tick, out);
 }
 
@@ -205,6 +236,8 @@ uint64_t node_deadline(const struct node *node)
 
     if (!node->joined && node->join_due_ms < first)
         first = node->join_due_ms;
+    if (node->catching_up && node->told_ms + 1 < first)
+        first = node->told_ms + 1;
     return first;
 }
 

@@ -62,7 +62,3 @@ bool filter_trie_remove(struct filter_trie *trie, struct str filter);
  * topic_filter_covers says; for a topic name these are the filters that match it. A
  * leading wildcard never covers what begins with $. [MQTT-4.7.2-1] ERR_OK or ERR_NOMEM. */
 int filter_trie_covering(const struct filter_trie *trie, struct str filter, struct filter_ids *ids);
-
-/* Append the numbers of all filters that this one covers, itself included. Time grows with
- * the nodes below the filter's first wildcard. ERR_OK or ERR_NOMEM. */
-int filter_trie_covered(const struct filter_trie *trie, struct str filter, struct filter_ids *ids);

@@ -62,6 +62,50 @@ START_TEST(random_inserts_and_removes_agree_with_an_array_under_colliding_hashes
 }
 END_TEST
 
+/* Entries move a few at a time, and are found, removed and walked over meanwhile. */
+START_TEST(a_large_map_grows_a_few_entries_at_a_time)
+{
+    enum { KEYS = 60000 };
+    static uint32_t keys[KEYS];
+    static bool there[KEYS];
+    size_t growths = 0, moving = 0, count = 0, seen = 0;
+    struct map map;
+    struct rand rand;
+
+    map_init(&map, same_number);
+    rand_init(&rand, 8);
+    for (uint32_t k = 0; k < KEYS; k++) {
+        size_t cap = map.cap;
+        keys[k] = k;
+        ck_assert_int_eq(map_insert(&map, hash_mix(k / 3), &keys[k]), ERR_OK);
+        there[k] = true;
+        growths += cap >= 1 << 14 && map.cap > cap;
+        moving += map.move != NULL;
+        uint32_t other = (uint32_t)rand_below(&rand, k + 1);
+        if (k % 4 == 0) {
+            void *gone = map_remove(&map, hash_mix(other / 3), &other);
+            ck_assert_ptr_eq(gone, there[other] ? &keys[other] : NULL);
+            there[other] = false;
+        }
+        other = (uint32_t)rand_below(&rand, k + 1);
+        void *found = map_find(&map, hash_mix(other / 3), &other);
+        ck_assert_ptr_eq(found, there[other] ? &keys[other] : NULL);
+        count = seen = 0;
+        if (k % 5000 == 0 && map.move) {
+            map_each (&map, uint32_t, entry)
+                seen += there[*entry];
+            ck_assert_uint_eq(seen, map.count);
+        }
+    }
+    ck_assert_uint_ge(growths, 2);
+    ck_assert_uint_ge(moving, growths * (1 << 14) / 64);
+    for (uint32_t k = 0; k < KEYS; k++)
+        count += there[k];
+    ck_assert_uint_eq(map.count, count);
+    map_finish(&map);
+}
+END_TEST
+
 /* The reference vector of the SipHash paper, appendix A. */
 START_TEST(siphash_gives_the_vector_of_its_paper)
 {
@@ -90,4 +134,4 @@ END_TEST
 
 UNIT_MAIN("base/map", an_empty_map_finds_and_removes_nothing,
           random_inserts_and_removes_agree_with_an_array_under_colliding_hashes,
-          siphash_gives_the_vector_of_its_paper, the_fast_hash_stays_what_it_is)
+          a_large_map_grows_a_few_entries_at_a_time, siphash_gives_the_vector_of_its_paper, the_fast_hash_stays_what_it_is)
