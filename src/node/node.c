@@ -11,7 +11,7 @@ struct node {
     struct mesh *mesh;
     uint64_t now_us;      /* last heard, for mesh events that follow from core events */
     uint64_t join_due_ms; /* clients wait no longer than this */
-    bool joined;
+    bool joined; /* a link was full, or join_due_ms has passed */
     bool telling; /* the mesh is told what clients here want: somebody may hear it */
 };
 
@@ -176,6 +176,7 @@ void node_tick(struct node *node, uint64_t now_ms, uint64_t now_us, struct node_
     struct mesh_event mesh_tick = { .kind = MESH_TICK, .now_ms = now_ms, .now_us = now_us };
 
     node->now_us = now_us;
+    node->joined = node_joined(node, now_ms);
     step_core(node, &core_tick, out);
     step_mesh(node, &mesh_tick, out);
 }
