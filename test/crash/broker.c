@@ -11,12 +11,18 @@
 
 static void on_durable(void *context, uint64_t token)
 {
-    broker_step(context, (struct core_event){ .kind = CORE_DURABLE, .token = token });
+    struct broker *broker = context;
+
+    broker->token_said = token;
+    broker_step(broker, (struct core_event){ .kind = CORE_DURABLE, .token = token });
 }
 
 static void on_loaded(void *context, const struct core_loaded *loaded)
 {
-    broker_step(context, (struct core_event){ .kind = CORE_LOADED, .loaded = loaded });
+    struct broker *broker = context;
+
+    broker->loading--;
+    broker_step(broker, (struct core_event){ .kind = CORE_LOADED, .loaded = loaded });
 }
 
 static void on_health(void *context, enum store_health health, const char *why)
@@ -44,11 +50,14 @@ static int on_restore(void *context, const struct durable_op *op)
 static void carry_store(struct broker *broker, struct core_out *out)
 {
     if (out->stores.len) {
+        broker->token_given = out->stores.at[out->stores.len - 1].token;
         store_submit(broker->store, out->stores.at, out->stores.len);
         vec_clear(&out->stores);
     }
-    vec_each (&out->loads, load)
+    vec_each (&out->loads, load) {
+        broker->loading++;
         store_load(broker->store, load->session, load->from, load->entries_max, load->bytes_max);
+    }
 }
 
 static struct client *client_of(struct broker *broker, conn_id conn)
@@ -198,6 +207,8 @@ void broker_start(struct broker *broker, const struct mesh_config *mesh)
     vdisk_fail(&broker->vdisk, 0, 0, 0, ERR_OK); /* somebody made room */
     broker->conns = broker->late = 0;
     broker->disk_failed = broker->full = false;
+    broker->loading = 0;
+    broker->token_given = broker->token_said = 0;
     broker->node = node_new(&config, broker->now_ms);
     assert(broker->node);
     restore(broker, &store);
@@ -245,6 +256,12 @@ bool broker_is_firm(const struct broker *broker)
     return store_stats(broker->store).pending_ops == 0;
 }
 
+bool broker_is_still(const struct broker *broker)
+{
+    return broker_is_firm(broker) && broker->loading == 0 &&
+           broker->token_said >= broker->token_given;
+}
+
 bool broker_is_idle(struct broker *broker)
 {
     bool worked = false;
@@ -253,7 +270,7 @@ bool broker_is_idle(struct broker *broker)
     while (store_work(broker->store))
         worked = true;
     store_poll(broker->store, broker->now_ms);
-    return !worked && broker_is_firm(broker);
+    return !worked && broker_is_still(broker);
 }
 
 void broker_trouble(struct broker *broker, struct rand *rand)

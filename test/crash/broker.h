@@ -34,6 +34,8 @@ struct broker {
     uint32_t retained[AUTHORS_MAX]; /* what it has seen */
     unsigned crashes;
     bool disk_failed, full;
+    uint32_t loading; /* parts of queues that were asked for and have not come */
+    uint64_t token_given, token_said; /* the last operation's, and how far the store has come */
     uint64_t hash; /* of all that it sent to clients */
     /* What its mesh wants, after what the core wanted; NULL: nobody carries it out. */
     void (*carry_mesh)(void *context, struct broker *broker, struct mesh_out *out);
@@ -69,6 +71,9 @@ bool broker_is_idle(struct broker *broker);
 
 /* Is all durable that was submitted? */
 bool broker_is_firm(const struct broker *broker);
+
+/* And does nothing wait for the store? */
+bool broker_is_still(const struct broker *broker);
 
 /* The disk has no room for a while, or fails to sync once. */
 void broker_trouble(struct broker *broker, struct rand *rand);

@@ -137,6 +137,14 @@ static void say_filter(struct client *client, const struct slot *slot, enum mqtt
     client_say(client, &packet);
 }
 
+static void tell_let_go(struct client *client, const char *filter)
+{
+    const struct witness *witness = &client->broker->ledger->witness;
+
+    if (witness->let_go)
+        witness->let_go(witness->context, client, filter);
+}
+
 /* The client is owed nothing more of what this filter alone brings it. */
 static void let_go(struct client *client, const char *filter)
 {
@@ -148,8 +156,7 @@ static void let_go(struct client *client, const char *filter)
         if (!client_has(client, stream_topic(&ledger->authors[i], STREAM_SURE, topic), &qos))
             client->from[i].since = 0;
     }
-    if (ledger->witness.let_go)
-        ledger->witness.let_go(ledger->witness.context, client, filter);
+    tell_let_go(client, filter);
 }
 
 void client_toggle(struct client *client, struct slot *slot)
@@ -175,6 +182,7 @@ static void forget(struct client *client)
     client->flight_count = 0;
     client->had_connack = false;
     memset(client->owes, 0, sizeof client->owes);
+    memset(client->from, 0, sizeof client->from);
     let_go(client, NULL);
 }
 
@@ -183,7 +191,9 @@ static void lose_connection(struct client *client)
     client->conn = 0;
     client->up = client->paused = false;
     client_finish(client);
-    if (!client->kept)
+    if (client->kept)
+        tell_let_go(client, "q/#"); /* QoS 0 is lost with the connection */
+    else
         forget(client);
 }
 
@@ -231,7 +241,8 @@ void client_bereave(struct client *client)
         const struct client *other = &client->broker->clients[i];
         heard |= other->kept && client_has(other, topic, &qos);
     }
-    if (client->up && heard && !client->mourned)
+    /* That of a session which is not kept is promised by nobody. */
+    if (client->up && client->kept && heard && !client->mourned)
         client->mourned = client->lives;
     lose_connection(client);
 }

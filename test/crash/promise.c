@@ -37,7 +37,9 @@ void promise_check(struct broker *broker)
         const struct client *client = &broker->clients[i];
         check_subscriber(ledger, client);
         if (client->flight_count)
-            ledger_wrong(ledger, "%s waits for answers", client->author->name);
+            ledger_wrong(ledger, "%s waits for answers to %zu, from %u of stream %u on",
+                         client->author->name, client->flight_count,
+                         client->flights[0].tag.number, client->flights[0].tag.stream);
         if (client->mourned > client->will_seen)
             ledger_wrong(ledger, "the will of %s, life %u, was never sent", client->author->name,
                          client->mourned);
