@@ -114,7 +114,9 @@ static void carry_send(struct broker *broker, const struct core_out *out,
             client->paused = send->kind == CORE_SEND_PAUSE;
         break;
     case CORE_SEND_CLOSE:
-        if (client)
+        if (client && broker->leaving)
+            client_cut(client);
+        else if (client)
             ledger_wrong(broker->ledger, "%s is thrown out", client->author->name);
         break;
     }
@@ -206,7 +208,7 @@ void broker_start(struct broker *broker, const struct mesh_config *mesh)
 
     vdisk_fail(&broker->vdisk, 0, 0, 0, ERR_OK); /* somebody made room */
     broker->conns = broker->late = 0;
-    broker->disk_failed = broker->full = false;
+    broker->disk_failed = broker->full = broker->leaving = false;
     broker->loading = 0;
     broker->token_given = broker->token_said = 0;
     broker->node = node_new(&config, broker->now_ms);

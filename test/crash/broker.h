@@ -34,6 +34,7 @@ struct broker {
     uint32_t retained[AUTHORS_MAX]; /* what it has seen */
     unsigned crashes;
     bool disk_failed, full;
+    bool leaving;     /* it has said goodbye */
     uint32_t loading; /* parts of queues that were asked for and have not come */
     uint64_t token_given, token_said; /* the last operation's, and how far the store has come */
     uint64_t hash; /* of all that it sent to clients */
@@ -54,7 +55,7 @@ void broker_start(struct broker *broker, const struct mesh_config *mesh);
 /* It is gone at once, and with it whatever was on its way. */
 void broker_crash(struct broker *broker);
 
-/* It goes in good order: all is made durable. Its clients know by then. */
+/* It goes in good order, after CORE_SHUTDOWN: all is made durable. */
 void broker_stop(struct broker *broker);
 
 /* Hand one event to it and carry out what it wants. */

@@ -16,7 +16,8 @@ int main(int argc, char **argv)
         static struct crash crash;
         if (!crash_run(&crash, seed + i, steps)) {
             wrong++;
-            printf("%.*s", STR_ARG(buf_str(&crash.ledger.wrong)));
+            printf("%.*s    replay: ./dev sim crash %llu 1 %u\n",
+                   STR_ARG(buf_str(&crash.ledger.wrong)), (unsigned long long)(seed + i), steps);
         }
         crashes += crash.broker.crashes;
         for (size_t c = 0; c < PUBLISHERS; c++)

@@ -41,6 +41,7 @@ void fleet_disturb(struct fleet *fleet)
 void fleet_crash(struct fleet *fleet, uint32_t node, bool power_lost)
 {
     fleet_disturb(fleet);
+    fleet->brokers[node].leaving = false; /* it does not get so far */
     sim_crash(fleet->sim, fleet->sim->nodes.at[node].name, power_lost);
 }
 
@@ -68,9 +69,19 @@ static struct mesh *start(void *context, uint32_t node, const struct mesh_config
 static void stop(void *context, uint32_t node)
 {
     struct fleet *fleet = context;
+    struct broker *broker = &fleet->brokers[node];
+    bool well = !broker->full && !broker->disk_failed && broker->vdisk.crash_at == 0 &&
+                broker->vdisk.fail_times == 0;
 
+    if (broker->leaving && well) {
+        fleet->soft[node] = true;
+        passage_firm(fleet, node);
+    }
     passage_stopped(fleet, node);
-    broker_crash(&fleet->brokers[node]);
+    if (broker->leaving && well)
+        broker_stop(broker);
+    else
+        broker_crash(broker);
 }
 
 static void step(void *context, uint32_t node, const struct mesh_event *event)
@@ -79,10 +90,13 @@ static void step(void *context, uint32_t node, const struct mesh_event *event)
     struct broker *broker = fleet_broker(fleet, node);
 
     fleet->flushing = event->kind == MESH_FLUSH;
+    broker->leaving |= event->kind == MESH_SHUTDOWN;
     if (event->kind == MESH_TICK)
         node_tick(broker->node, event->now_ms, event->now_us, &broker->out);
     else if (event->kind == MESH_FLUSH)
         node_flush(broker->node, event->now_ms, event->now_us, &broker->out);
+    else if (event->kind == MESH_SHUTDOWN)
+        node_shutdown(broker->node, event->now_ms, event->now_us, &broker->out);
     else
         node_on_link(broker->node, event, &broker->out);
     broker_carry(broker);

@@ -11,7 +11,7 @@
  *   - it is lost only on a connection that breaks, with a broker that stops, or where a
  *     broker counted that it knew no way;
  *   - what a broker has got from the mesh and made durable, each session of its gets that had
- *     subscribed by then, in order, at QoS 2 and 0 once;
+ *     subscribed by then, in order, at QoS 2 and 0 once, and once on any connection;
  *   - when all is healed: everybody knows what everybody wants, also what sessions want that
  *     a store has restored and whose clients are away; and a message from anywhere reaches
  *     every one of them;
@@ -57,6 +57,7 @@ struct passage {
     uint64_t taken_us;
     struct copy_at copies[FLEET_MAX];
     uint32_t due, got; /* clients, a bit each: who must get it, who has */
+    uint8_t lives[FLEET_MAX * FLEET_CLIENTS]; /* in which of its connections each got it */
 };
 
 /* What a broker may serve as retained of one author, a bit a number; 0 is nothing. */
@@ -120,6 +121,7 @@ struct broker *fleet_broker(struct fleet *fleet, uint32_t node);
 /* Something may wait at the broker: let it work soon, if so. */
 void fleet_arm(struct fleet *fleet, uint32_t node);
 
+/* Does it run, and take clients? */
 bool fleet_is_up(const struct fleet *fleet, uint32_t node);
 
 /* The broker's process dies. */

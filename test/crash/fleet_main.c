@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fleet: run random schedules of whole brokers in a mesh, and replay the ones that fail.
  *
- *     fleet --seed 17 --nodes 3 --steps 80 --schedules 500
+ *     ./dev sim fleet --seed 17 --nodes 3 --steps 80 --schedules 500
  *
  * Prints what went wrong for each failing seed, and the command that replays it; ends with 1
  * if there was one. */
@@ -66,7 +66,7 @@ static bool run(const struct options *options, bool twice, struct fleet_result *
             buf_printf(&wrong, "the same seed gave other effects\n");
     }
     if (!well) {
-        printf("%.*s    replay: fleet --seed %" PRIu64 " --steps %u", STR_ARG(buf_str(&wrong)),
+        printf("%.*s    replay: ./dev sim fleet --seed %" PRIu64 " --steps %u", STR_ARG(buf_str(&wrong)),
                options->seed, options->steps);
         if (options->nodes)
             printf(" --nodes %u", options->nodes);

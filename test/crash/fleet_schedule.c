@@ -42,7 +42,8 @@ static void connect_client(struct fleet *fleet, struct client *client)
 {
     struct broker *broker = fleet_broker(fleet, client->broker->index);
 
-    if (client->conn || !broker->node || !node_joined(broker->node, broker->now_ms))
+    if (client->conn || !broker->node || broker->leaving ||
+        !node_joined(broker->node, broker->now_ms))
         return; /* clients are let in when it has joined. MESH.md 3.5 */
     client_connect(client);
     fleet_arm(fleet, broker->index);
@@ -101,7 +102,7 @@ static void change_broker(struct fleet *fleet)
         return;
     }
     struct broker *broker = fleet_broker(fleet, node);
-    switch (below(fleet, 4)) {
+    switch (below(fleet, 5)) {
     case 0:
         say(fleet, name_of(fleet, node), "is to lose its power while it writes");
         broker->vdisk.crash_at = broker->vdisk.ops + 1 + below(fleet, 12);
@@ -109,6 +110,12 @@ static void change_broker(struct fleet *fleet)
     case 1:
         say(fleet, name_of(fleet, node), "has trouble with its disk");
         broker_trouble(broker, &fleet->rand);
+        break;
+    case 2:
+        say(fleet, name_of(fleet, node), "leaves");
+        fleet_disturb(fleet);
+        if (!broker->leaving)
+            sim_leave(fleet->sim, name_of(fleet, node));
         break;
     default:
         say(fleet, name_of(fleet, node), "stops");
@@ -178,7 +185,8 @@ static void heal(struct fleet *fleet)
         vdisk_fail(&broker->vdisk, 0, 0, 0, ERR_OK);
         broker->vdisk.crash_at = 0;
         bool anew = below(fleet, 3) == 0;
-        if (fleet_is_up(fleet, i) && (anew || broker->disk_failed || broker->full))
+        if (fleet_is_up(fleet, i) &&
+            (anew || broker->disk_failed || broker->full || broker->leaving))
             fleet_crash(fleet, i, below(fleet, 2));
         if (!fleet_is_up(fleet, i))
             restart(fleet, i);

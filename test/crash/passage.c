@@ -347,13 +347,14 @@ void passage_taken(void *context, struct client *client, const struct tag *tag, 
         passage->got |= bit;
         return;
     }
-    if (passage->got & bit && qos != 1)
+    if (passage->got & bit && (qos != 1 || passage->lives[client->index] == (uint8_t)client->lives))
         wrong(fleet, passage, "gets to %s again, at QoS %u", client->author->name, qos);
     if (!(passage->got & bit) && copy->rank < *newest)
         wrong(fleet, passage, "gets to %s out of order", client->author->name);
     if (!(passage->got & bit))
         *newest = copy->rank;
     passage->got |= bit;
+    passage->lives[client->index] = (uint8_t)client->lives;
 }
 
 void passage_let_go(void *context, struct client *client, const char *filter)
