@@ -30,7 +30,7 @@ struct broker {
     struct node_out going; /* being carried out */
     bool carrying;
     conn_id conns; /* given out so far */
-    conn_id late;  /* who looks at what is retained in the end */
+    conn_id late;  /* who looks at what is retained; 0: nobody now */
     uint32_t retained[AUTHORS_MAX]; /* what it has seen */
     unsigned crashes;
     bool disk_failed, full;

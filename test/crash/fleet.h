@@ -52,7 +52,7 @@ struct copy_at {
 struct passage {
     struct tag tag;
     uint8_t qos;
-    bool quiet; /* published when all had settled */
+    uint8_t quiet; /* published when all had settled, in this round; 0: not */
     uint32_t origin;
     uint64_t taken_us;
     struct copy_at copies[FLEET_MAX];
@@ -79,7 +79,7 @@ struct fleet {
     bool owing[FLEET_MAX];                  /* it may owe messages to others */
     bool soft[FLEET_MAX]; /* what came to it may not be durable yet */
     bool flushing; /* the step that runs ends a turn */
-    bool quiet;
+    uint8_t quiet; /* all has settled, in this round; 0: not */
     uint32_t incs[FLEET_MAX];                 /* of the last start */
     uint32_t seen_incs[FLEET_MAX][FLEET_MAX]; /* by viewer and viewed */
     uint32_t sids[FLEET_MAX];

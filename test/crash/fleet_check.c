@@ -110,7 +110,8 @@ void fleet_check_settled(struct fleet *fleet)
     note_wants(fleet);
     for (uint32_t i = 0; i < fleet->count; i++) {
         certain &= is_certain(fleet, i);
-        check_advertised(fleet, i);
+        if (!sim_is_alone(fleet->sim, i)) /* else there is nobody to tell it to */
+            check_advertised(fleet, i);
     }
     if (certain) /* databases, views, links, and that nothing else is advertised */
         sim_check_settled(fleet->sim);
@@ -152,22 +153,24 @@ static void check_quiet_passage(struct fleet *fleet, const struct passage *passa
 
 void fleet_check_will(struct fleet *fleet, const struct client *client)
 {
+    uint8_t *reachable = sim_reachable(fleet->sim, client->broker->index);
     char topic[NAME_CHARS + 8];
     bool maybe;
 
     snprintf(topic, sizeof topic, "will/%s", client->author->name);
     for (uint32_t i = 0; i < fleet->count; i++) {
-        if (i != client->broker->index && is_wanted(fleet, i, topic, &maybe) &&
+        if (i != client->broker->index && reachable[i] && is_wanted(fleet, i, topic, &maybe) &&
             fleet->will_came[i][client->index] != client->lives)
             ledger_wrong(&fleet->ledger, "the will of %s never came to %s", client->author->name,
                          name_of(fleet, i));
     }
+    free(reachable);
 }
 
 void fleet_check_quiet(struct fleet *fleet)
 {
     vec_each (&fleet->passages, passage) {
-        if (passage->quiet)
+        if (passage->quiet == fleet->quiet)
             check_quiet_passage(fleet, passage);
     }
     check_passages(fleet);

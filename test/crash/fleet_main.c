@@ -84,7 +84,7 @@ static bool run(const struct options *options, bool twice, struct fleet_result *
 
 int main(int argc, char **argv)
 {
-    struct options options = { .seed = 1, .schedules = 1, .steps = 80 };
+    struct options options = { .seed = 1, .schedules = 1, .steps = 50 };
     struct fleet_result sum = { 0 };
     uint64_t failed = 0;
     int status = parse(argc, argv, &options);

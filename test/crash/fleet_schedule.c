@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { MOMENT_MS = 50, REST_ROUNDS_MAX = 400, WELL_MS = 1500 };
+enum { ROUNDS = 2, MOMENT_MS = 50, REST_ROUNDS_MAX = 400, WELL_MS = 1500 };
 
 static unsigned below(struct fleet *fleet, unsigned limit)
 {
@@ -164,8 +164,8 @@ static void happen(struct fleet *fleet)
 
 /* ---- healing ---- */
 
-/* All links and disks work again, and all brokers run; some were down until now, so that
- * they have nothing but what their stores kept, and no client. */
+/* All disks work again, and all links but a few that stay cut, and all brokers run; some were
+ * down until now, so that they have nothing but what their stores kept, and no client. */
 static void heal(struct fleet *fleet)
 {
     struct sim *sim = fleet->sim;
@@ -179,6 +179,8 @@ static void heal(struct fleet *fleet)
         sim_heal(sim, name, below(fleet, 2));
         if (edge->delay_us > 100000 || edge->bytes_per_s)
             sim_tune(sim, name, below(fleet, 50), below(fleet, 10), 0);
+        if (below(fleet, 15) == 0)
+            sim_cut(sim, name);
     }
     for (uint32_t i = 0; i < fleet->count; i++) {
         struct broker *broker = &fleet->brokers[i];
@@ -257,9 +259,9 @@ static void mourn(struct fleet *fleet)
         fleet_check_will(fleet, client);
 }
 
-static void enjoy(struct fleet *fleet)
+static void enjoy(struct fleet *fleet, uint8_t round)
 {
-    fleet->quiet = true;
+    fleet->quiet = round;
     speak(fleet);
     come_to_rest(fleet);
     sim_run(fleet->sim, WELL_MS);
@@ -267,7 +269,7 @@ static void enjoy(struct fleet *fleet)
         fleet_check_quiet(fleet);
     if (fleet_is_well(fleet))
         mourn(fleet);
-    fleet->quiet = false;
+    fleet->quiet = 0;
 }
 
 /* Some brokers stop once more, and everybody comes back. */
@@ -286,8 +288,13 @@ static void return_all(struct fleet *fleet)
         fleet_check_promises(fleet);
 }
 
-static void finish(struct fleet *fleet)
+/* Steps, then all is healed and must be well. */
+static void go_round(struct fleet *fleet, uint8_t round, unsigned steps)
 {
+    for (unsigned i = 0; i < steps && fleet_is_well(fleet); i++)
+        happen(fleet);
+    if (!fleet_is_well(fleet))
+        return;
     heal(fleet);
     come_to_rest(fleet);
     if (fleet_is_well(fleet))
@@ -297,7 +304,7 @@ static void finish(struct fleet *fleet)
     if (fleet_is_well(fleet))
         fleet_check_settled(fleet);
     if (fleet_is_well(fleet))
-        enjoy(fleet);
+        enjoy(fleet, round);
     if (fleet_is_well(fleet))
         return_all(fleet);
 }
@@ -309,10 +316,8 @@ bool fleet_run(uint64_t seed, uint32_t nodes, unsigned steps, bool trace,
 
     sim_trace_live(fleet->sim, trace);
     sim_start(fleet->sim);
-    for (unsigned i = 0; i < steps && fleet_is_well(fleet); i++)
-        happen(fleet);
-    if (fleet_is_well(fleet))
-        finish(fleet);
+    for (uint8_t round = 1; round <= ROUNDS && fleet_is_well(fleet); round++)
+        go_round(fleet, round, steps);
     bool well = fleet_is_well(fleet);
     *ret_result = (struct fleet_result){ .messages = fleet->passages.len,
                                          .hash = sim_hash(fleet->sim) };

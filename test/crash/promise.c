@@ -49,6 +49,8 @@ void promise_check(struct broker *broker)
         if (ledger->authors[i].home == broker->index)
             check_retained(broker, i);
     }
+    broker_step(broker, (struct core_event){ .kind = CORE_CLOSED, .conn = broker->late });
+    broker->late = 0;
 }
 
 void promise_seen(struct broker *broker, const uint8_t *bytes, size_t len)

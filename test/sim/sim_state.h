@@ -285,5 +285,8 @@ uint64_t sim_databases(const struct sim *sim);
  * the caller. */
 uint8_t *sim_reachable(const struct sim *sim, uint32_t from);
 
+/* Can it reach any other? */
+bool sim_is_alone(const struct sim *sim, uint32_t node);
+
 /* Does the broker want the topic now? Did it ever? */
 bool sim_wants(const struct sim_node *node, const char *topic, bool ever);
