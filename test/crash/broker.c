@@ -175,8 +175,8 @@ void broker_finish(struct broker *broker)
     node_free(broker->node);
 }
 
-/* Open the store and take back what it holds. */
-static void restore(struct broker *broker, const struct store_config *config)
+/* Open the store and take back what it holds. False: the power went meanwhile. */
+static bool restore(struct broker *broker, const struct store_config *config)
 {
     struct store_recovery found = { 0 };
     struct buf report = { 0 };
@@ -184,10 +184,12 @@ static void restore(struct broker *broker, const struct store_config *config)
 
     if (!err)
         err = store_restore(broker->store, on_restore, broker, &found);
-    if (err || found.damaged)
+    bool dead = broker->vdisk.dead;
+    if (!dead && (err || found.damaged))
         ledger_wrong(broker->ledger, "the store does not open, or is damaged: %s: %.*s",
                      err_text(err), STR_ARG(buf_str(&report)));
     buf_finish(&report);
+    return !dead;
 }
 
 void broker_start(struct broker *broker, const struct mesh_config *mesh)
@@ -213,7 +215,11 @@ void broker_start(struct broker *broker, const struct mesh_config *mesh)
     broker->token_given = broker->token_said = 0;
     broker->node = node_new(&config, broker->now_ms);
     assert(broker->node);
-    restore(broker, &store);
+    while (!restore(broker, &store)) { /* it starts once more */
+        broker_crash(broker);
+        broker->node = node_new(&config, broker->now_ms);
+        assert(broker->node);
+    }
 }
 
 /* The process is gone. */

@@ -259,11 +259,14 @@ static void say_flight(struct client *client, struct flight *flight, bool dup)
         return;
     }
     flight->tag.attempt += dup;
+    bool retain = flight->tag.stream == STREAM_RETAINED;
     stream_topic(client->author, flight->tag.stream, topic);
     tag_write(&flight->tag, payload);
+    if (retain && retained_value(flight->tag.number) == 0)
+        payload[0] = '\0';
     packet.publish = (struct mqtt_publish){ .qos = flight->qos,
                                             .dup = dup,
-                                            .retain = flight->tag.stream == STREAM_RETAINED,
+                                            .retain = retain,
                                             .packet_id = flight->id,
                                             .topic = str_from_c(topic),
                                             .payload = str_from_c(payload) };
@@ -320,12 +323,13 @@ void client_publish(struct client *client, enum stream stream, uint8_t qos)
 }
 
 /* The store is full: the broker may refuse the message, and the client never hear of it. */
-static void note_refused(struct client *client, const struct tag *tag)
+static void note_refused(struct client *client, const struct mqtt_publish *publish,
+                         const struct tag *tag)
 {
-    if (tag->stream == STREAM_SURE)
-        client->author->refused_of[tag->number] = true;
-    else if (tag->stream == STREAM_RETAINED)
+    if (publish->retain)
         client->author->retained_refused = true;
+    else if (tag->stream == STREAM_SURE)
+        client->author->refused_of[tag->number] = true;
 }
 
 /* A PUBLISH arrives at the broker. */
@@ -337,12 +341,12 @@ static void hand_in(struct client *client, const struct mqtt_packet *packet)
     struct tag tag;
     bool named = tag_read(packet->publish.payload, &tag);
 
-    assert(named);
+    assert(named || packet->publish.payload.len == 0);
     if (client->broker->full)
-        note_refused(client, &tag);
+        note_refused(client, &packet->publish, &tag);
     broker_step(client->broker, (struct core_event){
                                     .kind = CORE_PACKET, .conn = client->conn, .packet = packet });
-    if (ledger->witness.accepted && core_stats(core).messages_in > before)
+    if (named && ledger->witness.accepted && core_stats(core).messages_in > before)
         ledger->witness.accepted(ledger->witness.context, client, &tag, packet->publish.qos);
 }
 

@@ -140,7 +140,7 @@ static void on_publish(struct client *client, const struct mqtt_publish *packet)
 
     if (str_starts_with(packet->topic, STR("will")))
         take_will(client, packet);
-    else if (!again)
+    else if (!again && packet->payload.len > 0) /* else it says that nothing is retained */
         take(client, packet);
     if (packet->qos == 1)
         client_say_ack(client, MQTT_PUBACK, packet->packet_id);

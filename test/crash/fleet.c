@@ -76,6 +76,8 @@ static void stop(void *context, uint32_t node)
     if (broker->leaving && well) {
         fleet->soft[node] = true;
         passage_firm(fleet, node);
+    } else if (broker->leaving) {
+        passage_doubt(fleet, node);
     }
     passage_stopped(fleet, node);
     if (broker->leaving && well)
@@ -184,11 +186,27 @@ static void watch(struct fleet *fleet, uint32_t node)
     fleet->drops[node] = drops;
 }
 
+/* Who a broker is is written down, so it never meets what it takes for another one of its
+ * own name; and nobody sends what others refuse. */
+static void check_facts(struct fleet *fleet, uint32_t node, const struct mesh_out *out)
+{
+    vec_each (&out->facts, fact) {
+        if (fact->kind == MESH_FACT_LINK_DOWN)
+            passage_unlinked(fleet, node);
+        if (fact->kind == MESH_FACT_DUPLICATE_ID || fact->kind == MESH_FACT_REFUSED)
+            ledger_wrong(&fleet->ledger, "at %llu ms: %s says %s: %.*s",
+                         (unsigned long long)fleet->sim->now_us / 1000,
+                         fleet->sim->nodes.at[node].name, mesh_fact_name(fact->kind),
+                         (int)fact->text_len, (const char *)out->bytes.data + fact->text_at);
+    }
+}
+
 static void carry_mesh(void *context, struct broker *broker, struct mesh_out *out)
 {
     struct fleet *fleet = context;
     bool flushed = fleet->flushing;
 
+    check_facts(fleet, broker->index, out);
     fleet->flushing = false;
     sim_node_carry(fleet->sim, broker->index, out, flushed);
     watch(fleet, broker->index);

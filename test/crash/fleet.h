@@ -43,9 +43,10 @@ enum place {
 struct copy_at {
     uint8_t place; /* enum place */
     uint8_t node;  /* PLACE_OWED, PLACE_HELD: where; PLACE_WIRE: from where */
-    bool excused;  /* the broker that had it counted a frame that it dropped */
+    bool excused;  /* the broker that had it counted a frame that it dropped, or lost a link */
     bool firm;     /* what it became there is durable */
     uint32_t rank; /* PLACE_CAME: as the how manieth there */
+    uint64_t since_us; /* PLACE_OWED, PLACE_HELD */
 };
 
 /* A message that a broker took from its client, on its way to the others. */
@@ -53,6 +54,7 @@ struct passage {
     struct tag tag;
     uint8_t qos;
     uint8_t quiet; /* published when all had settled, in this round; 0: not */
+    bool doubtful; /* may come again: its origin trusted a disk that then failed */
     uint32_t origin;
     uint64_t taken_us;
     struct copy_at copies[FLEET_MAX];
@@ -78,6 +80,7 @@ struct fleet {
     bool armed[FLEET_MAX];                  /* its SIM_WORK is on the way */
     bool owing[FLEET_MAX];                  /* it may owe messages to others */
     bool soft[FLEET_MAX]; /* what came to it may not be durable yet */
+    bool healing;  /* no more faults */
     bool flushing; /* the step that runs ends a turn */
     uint8_t quiet; /* all has settled, in this round; 0: not */
     uint32_t incs[FLEET_MAX];                 /* of the last start */
@@ -141,10 +144,13 @@ void passage_let_go(void *context, struct client *client, const char *filter);
 void passage_bundle(void *context, uint32_t node, enum sim_way way, struct str bytes);
 void passage_deliver(void *context, uint32_t node, const struct message *message);
 
-/* The broker stopped; it counted dropped frames; all it was given is durable; its view of
- * others may have changed before what it holds back goes out. */
+/* The broker stopped; it said goodbye, and then could not make all durable; it counted dropped
+ * frames; it lost a link, with what it had put there at this moment; all it was given is
+ * durable; its view of others may have changed before what it holds back goes out. */
 void passage_stopped(struct fleet *fleet, uint32_t node);
+void passage_doubt(struct fleet *fleet, uint32_t node);
 void passage_dropped(struct fleet *fleet, uint32_t node);
+void passage_unlinked(struct fleet *fleet, uint32_t node);
 void passage_firm(struct fleet *fleet, uint32_t node);
 void passage_review(struct fleet *fleet, uint32_t node);
 

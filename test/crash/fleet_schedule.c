@@ -87,10 +87,17 @@ static void act(struct fleet *fleet, unsigned what)
 
 /* ---- what happens to brokers, disks and links ---- */
 
+/* Start it; now and then the power goes while it does. */
 static void restart(struct fleet *fleet, uint32_t node)
 {
+    struct vdisk *vdisk = &fleet->brokers[node].vdisk;
+
     say(fleet, name_of(fleet, node), "starts");
+    if (below(fleet, 6) == 0)
+        vdisk->crash_at = vdisk->ops + 1 + below(fleet, 6);
     sim_restart(fleet->sim, name_of(fleet, node), true);
+    if (fleet->healing)
+        vdisk->crash_at = 0;
 }
 
 static void change_broker(struct fleet *fleet)
@@ -172,6 +179,7 @@ static void heal(struct fleet *fleet)
     char name[32];
 
     say(fleet, "all", "is healed");
+    fleet->healing = true;
     fleet_disturb(fleet);
     vec_each (&sim->edges, edge) {
         snprintf(name, sizeof name, "%s-%s", name_of(fleet, edge->ends[0]),
@@ -291,6 +299,7 @@ static void return_all(struct fleet *fleet)
 /* Steps, then all is healed and must be well. */
 static void go_round(struct fleet *fleet, uint8_t round, unsigned steps)
 {
+    fleet->healing = false;
     for (unsigned i = 0; i < steps && fleet_is_well(fleet); i++)
         happen(fleet);
     if (!fleet_is_well(fleet))

@@ -33,6 +33,13 @@ const char *stream_topic(const struct author *author, enum stream stream, char *
     return out;
 }
 
+uint32_t retained_value(uint32_t number)
+{
+    enum { REMOVAL_EVERY = 4 };
+
+    return number % REMOVAL_EVERY == REMOVAL_EVERY - 1 ? 0 : number;
+}
+
 uint32_t number_of(struct str text)
 {
     uint32_t number = 0;

@@ -20,7 +20,7 @@ enum { AUTHORS_MAX = 18, MESSAGES_MAX = 400, NAME_CHARS = 8, TAG_LEN = 11 };
 enum stream {
     STREAM_SURE,     /* m/NAME: QoS 1 and 2, never lost */
     STREAM_LOOSE,    /* q/NAME: QoS 0 */
-    STREAM_RETAINED, /* r/NAME: QoS 1 or 2, retained */
+    STREAM_RETAINED, /* r/NAME: QoS 1 or 2, retained; some take away what is */
     STREAM_COUNT
 };
 
@@ -71,6 +71,10 @@ struct author *ledger_author(struct ledger *ledger, struct str name);
 /* The topic of an author's stream. out: STREAM_TOPIC_CHARS. */
 enum { STREAM_TOPIC_CHARS = NAME_CHARS + 8 };
 const char *stream_topic(const struct author *author, enum stream stream, char *out);
+
+/* What is retained after this one of an author's: its number, or 0 if it has no payload and
+ * takes away what is. */
+uint32_t retained_value(uint32_t number);
 
 /* A tag as text, TAG_LEN characters and NUL, and back; false: this is none. */
 void tag_write(const struct tag *tag, char out[TAG_LEN + 1]);

@@ -15,7 +15,7 @@
 enum { DATA_FRAME = 0x10 }; /* MESH.md 3.20 */
 
 /* Paths follow what changes within so long. */
-enum { REROUTE_US = 3000000 };
+enum { REROUTE_US = 3000000, SETTLED_US = 5000000 };
 
 static uint32_t *slot_of(struct fleet *fleet, const struct tag *tag)
 {
@@ -111,7 +111,9 @@ void passage_accepted(void *context, struct client *client, const struct tag *ta
     fleet->owing[node] |= set != 0;
     for (uint32_t i = 0; i < fleet->count; i++) {
         if (set >> i & 1)
-            passage->copies[i] = (struct copy_at){ .place = PLACE_OWED, .node = (uint8_t)node };
+            passage->copies[i] = (struct copy_at){ .place = PLACE_OWED,
+                                                   .node = (uint8_t)node,
+                                                   .since_us = fleet->sim->now_us };
     }
 }
 
@@ -155,6 +157,7 @@ static void move(struct fleet *fleet, uint32_t node, enum sim_way way, struct pa
               node_name(fleet, to), copy->place);
     copy->place = way == SIM_LEAVES ? PLACE_WIRE : way == SIM_ARRIVES ? PLACE_HELD : PLACE_LOST;
     copy->node = (uint8_t)node;
+    copy->since_us = fleet->sim->now_us;
 }
 
 static uint32_t node_of(const struct fleet *fleet, const struct frame_dest *dest)
@@ -201,7 +204,7 @@ void passage_bundle(void *context, uint32_t node, enum sim_way way, struct str b
 
 void passage_dropped(struct fleet *fleet, uint32_t node)
 {
-    if (fleet->quiet)
+    if (fleet->quiet || fleet->disturbed_us + SETTLED_US < fleet->sim->now_us)
         ledger_wrong(&fleet->ledger, "%s drops frames when all is quiet", node_name(fleet, node));
     vec_each (&fleet->passages, passage) {
         for (uint32_t i = 0; i < fleet->count; i++) {
@@ -209,6 +212,28 @@ void passage_dropped(struct fleet *fleet, uint32_t node)
             copy->excused |= copy->node == node &&
                              (copy->place == PLACE_OWED || copy->place == PLACE_HELD);
         }
+    }
+}
+
+void passage_unlinked(struct fleet *fleet, uint32_t node)
+{
+    vec_each (&fleet->passages, passage) {
+        for (uint32_t i = 0; i < fleet->count; i++) {
+            struct copy_at *copy = &passage->copies[i];
+            copy->excused |= copy->node == node && copy->since_us == fleet->sim->now_us &&
+                             (copy->place == PLACE_OWED || copy->place == PLACE_HELD);
+        }
+    }
+}
+
+void passage_doubt(struct fleet *fleet, uint32_t node)
+{
+    vec_each (&fleet->passages, passage) {
+        const struct author *author = &fleet->ledger.authors[passage->tag.author];
+        bool acked = passage->tag.stream == STREAM_SURE
+                         ? author->acked_of[passage->tag.number]
+                         : passage->tag.number <= author->retained_acked;
+        passage->doubtful |= passage->origin == node && !acked;
     }
 }
 
@@ -264,13 +289,24 @@ static void note_due(struct fleet *fleet, uint32_t node, struct passage *passage
     }
 }
 
-static void note_retained(struct fleet *fleet, uint32_t node, const struct tag *tag)
+/* number 0: nothing is retained from now on. */
+static void note_retained(struct fleet *fleet, uint32_t node, uint32_t author, uint32_t number)
 {
-    struct kept_values *kept = &fleet->kept[node][tag->author];
-    uint64_t bit = UINT64_C(1) << tag->number;
+    struct kept_values *kept = &fleet->kept[node][author];
+    uint64_t bit = UINT64_C(1) << number;
 
     kept->now = fleet->brokers[node].full ? kept->now | bit : bit; /* full: what was may stay */
     kept->after_crash |= bit;
+}
+
+static void removal_comes(struct fleet *fleet, uint32_t node, struct str topic)
+{
+    const struct author *from = ledger_author(&fleet->ledger, str_slice(topic, 2, topic.len));
+
+    if (!from)
+        ledger_wrong(&fleet->ledger, "a message of nobody comes to %s", node_name(fleet, node));
+    else
+        note_retained(fleet, node, (uint32_t)(from - fleet->ledger.authors), 0);
 }
 
 static void will_comes(struct fleet *fleet, uint32_t node, struct str payload)
@@ -290,13 +326,17 @@ void passage_deliver(void *context, uint32_t node, const struct message *message
     struct fleet *fleet = context;
     struct tag tag;
 
+    fleet->soft[node] = true;
+    if (message->payload_len == 0) {
+        removal_comes(fleet, node, message_topic(message));
+        return;
+    }
     if (!tag_read(message_payload(message), &tag)) {
         will_comes(fleet, node, message_payload(message));
         return;
     }
-    fleet->soft[node] = true;
     if (tag.stream == STREAM_RETAINED)
-        note_retained(fleet, node, &tag);
+        note_retained(fleet, node, tag.author, tag.number);
     struct passage *passage = passage_of(fleet, &tag);
     if (!passage)
         return;
@@ -309,7 +349,7 @@ void passage_deliver(void *context, uint32_t node, const struct message *message
     for (uint32_t i = 0; passage->qos == 2 && i < ATTEMPTS_MAX; i++) {
         struct tag other = { tag.stream, tag.author, tag.number, i };
         const struct passage *twin = passage_of(fleet, &other);
-        if (twin && twin != passage && twin->copies[node].place == PLACE_CAME)
+        if (twin && twin != passage && !twin->doubtful && twin->copies[node].place == PLACE_CAME)
             wrong(fleet, passage, "comes to %s after attempt %u came", node_name(fleet, node), i);
     }
     check_order(fleet, node, passage);

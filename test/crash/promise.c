@@ -21,10 +21,13 @@ static void check_subscriber(struct ledger *ledger, const struct client *client)
 static void check_retained(struct broker *broker, size_t author)
 {
     const struct author *from = &broker->ledger->authors[author];
-    uint32_t value = broker->retained[author];
+    uint32_t value = broker->retained[author], number = from->retained_acked;
 
-    if ((value < from->retained_acked && !from->retained_refused) ||
-        value > from->sent[STREAM_RETAINED])
+    if (from->retained_refused)
+        number = 0;
+    while (number <= from->sent[STREAM_RETAINED] && retained_value(number) != value)
+        number++;
+    if (number > from->sent[STREAM_RETAINED])
         ledger_wrong(broker->ledger, "%s retained %u, acknowledged was %u", from->name, value,
                      from->retained_acked);
 }
