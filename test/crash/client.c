@@ -252,25 +252,30 @@ void client_bereave(struct client *client)
 static void say_flight(struct client *client, struct flight *flight, bool dup)
 {
     struct mqtt_packet packet = { .kind = MQTT_PUBLISH };
-    char topic[STREAM_TOPIC_CHARS], payload[TAG_LEN + 1];
+    char topic[STREAM_TOPIC_CHARS], tag[TAG_LEN + 1];
+    bool retain = flight->tag.stream == STREAM_RETAINED;
+    struct buf payload = { 0 };
 
     if (flight->received) {
         client_say_ack(client, MQTT_PUBREL, flight->id);
         return;
     }
     flight->tag.attempt += dup;
-    bool retain = flight->tag.stream == STREAM_RETAINED;
     stream_topic(client->author, flight->tag.stream, topic);
-    tag_write(&flight->tag, payload);
-    if (retain && retained_value(flight->tag.number) == 0)
-        payload[0] = '\0';
+    tag_write(&flight->tag, tag);
+    for (uint32_t i = 0; i < flight->filler; i++)
+        buf_append_u8(&payload, (uint8_t)i);
+    if (!retain || retained_value(flight->tag.number) > 0)
+        buf_append_str(&payload, str_from_c(tag));
+    assert(!payload.failed);
     packet.publish = (struct mqtt_publish){ .qos = flight->qos,
                                             .dup = dup,
                                             .retain = retain,
                                             .packet_id = flight->id,
                                             .topic = str_from_c(topic),
-                                            .payload = str_from_c(payload) };
+                                            .payload = buf_str(&payload) };
     client_say(client, &packet);
+    buf_finish(&payload);
 }
 
 void client_resume(struct client *client)
@@ -300,7 +305,7 @@ static uint16_t free_id(struct client *client)
     }
 }
 
-void client_publish(struct client *client, enum stream stream, uint8_t qos)
+void client_publish(struct client *client, enum stream stream, uint8_t qos, uint32_t filler)
 {
     struct author *author = client->author;
     uint32_t max = stream == STREAM_RETAINED ? RETAINED_SENT_MAX : MESSAGES_MAX - 1;
@@ -313,8 +318,10 @@ void client_publish(struct client *client, enum stream stream, uint8_t qos)
                                       .number = ++author->sent[stream] } };
     if (stream == STREAM_RETAINED) /* of mixed QoS the older may be sent again when the newer may not */
         flight.qos = (uint8_t)(1 + client->index % 2);
-    if (stream == STREAM_SURE)
+    if (stream == STREAM_SURE) {
+        flight.filler = filler;
         author->qos_of[flight.tag.number] = qos;
+    }
     if (flight.qos)
         flight.id = free_id(client);
     say_flight(client, &flight, false);

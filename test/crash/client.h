@@ -18,6 +18,7 @@ struct flight {
     uint16_t id;
     uint8_t qos;
     bool received; /* PUBREC came: PUBREL is what is sent again */
+    uint32_t filler; /* bytes in front of the tag */
     struct tag tag;
 };
 
@@ -86,8 +87,9 @@ void client_cut(struct client *client);
 /* Its broker is gone, and with it the connection. */
 void client_bereave(struct client *client);
 
-/* Publish the next message of a stream, if the client is up and has room for one more. */
-void client_publish(struct client *client, enum stream stream, uint8_t qos);
+/* Publish the next message of a stream, if the client is up and has room for one more, with so
+ * many bytes more than its name. */
+void client_publish(struct client *client, enum stream stream, uint8_t qos, uint32_t filler);
 
 /* Subscribe to what it does not want, or the other way round, if it is up. */
 void client_toggle(struct client *client, struct slot *slot);

@@ -17,11 +17,11 @@ static void start(struct crash *crash)
 static void publish(struct crash *crash, struct client *client)
 {
     if (rand_below(&crash->rand, 8) == 0)
-        client_publish(client, STREAM_RETAINED, 0);
+        client_publish(client, STREAM_RETAINED, 0, 0);
     else if (rand_below(&crash->rand, 8) == 0)
-        client_publish(client, STREAM_LOOSE, 0);
+        client_publish(client, STREAM_LOOSE, 0, 0);
     else
-        client_publish(client, STREAM_SURE, (uint8_t)(1 + rand_below(&crash->rand, 2)));
+        client_publish(client, STREAM_SURE, (uint8_t)(1 + rand_below(&crash->rand, 2)), 0);
 }
 
 /* One thing happens. */

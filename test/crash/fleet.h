@@ -43,6 +43,7 @@ enum place {
 struct copy_at {
     uint8_t place; /* enum place */
     uint8_t node;  /* PLACE_OWED, PLACE_HELD: where; PLACE_WIRE: from where */
+    bool cut;      /* it travels in pieces */
     bool excused;  /* the broker that had it counted a frame that it dropped, or lost a link */
     bool firm;     /* what it became there is durable */
     uint32_t rank; /* PLACE_CAME: as the how manieth there */

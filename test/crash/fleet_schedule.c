@@ -51,16 +51,18 @@ static void connect_client(struct fleet *fleet, struct client *client)
 
 static void publish(struct fleet *fleet, struct client *client)
 {
+    enum { LARGE_MAX = 80000 };
     enum stream stream = STREAM_SURE;
     unsigned count = 1 + below(fleet, 3);
+    unsigned filler = below(fleet, 50) ? 0 : below(fleet, LARGE_MAX);
 
     if (below(fleet, 4) == 0)
         stream = STREAM_LOOSE;
     else if (below(fleet, 8) == 0)
         stream = STREAM_RETAINED;
     while (count-- > 0)
-        client_publish(client, stream,
-                       stream == STREAM_LOOSE ? 0 : (uint8_t)(1 + below(fleet, 2)));
+        client_publish(client, stream, stream == STREAM_LOOSE ? 0 : (uint8_t)(1 + below(fleet, 2)),
+                       filler);
     fleet_arm(fleet, client->broker->index);
 }
 
@@ -244,9 +246,9 @@ static void speak(struct fleet *fleet)
         if (!client->up)
             continue;
         for (uint8_t qos = 1; qos <= 2; qos++) {
-            client_publish(client, STREAM_SURE, qos);
-            client_publish(client, STREAM_LOOSE, 0);
-            client_publish(client, STREAM_RETAINED, 0);
+            client_publish(client, STREAM_SURE, qos, 0);
+            client_publish(client, STREAM_LOOSE, 0, 0);
+            client_publish(client, STREAM_RETAINED, 0, 0);
         }
         fleet_arm(fleet, client->broker->index);
     }

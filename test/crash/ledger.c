@@ -58,7 +58,10 @@ void tag_write(const struct tag *tag, char out[TAG_LEN + 1])
 
 bool tag_read(struct str text, struct tag *ret_tag)
 {
-    if (text.len != TAG_LEN || text.ptr[0] != '<' || text.ptr[TAG_LEN - 1] != '>')
+    if (text.len < TAG_LEN)
+        return false;
+    text = str_slice(text, text.len - TAG_LEN, text.len);
+    if (text.ptr[0] != '<' || text.ptr[TAG_LEN - 1] != '>')
         return false;
     const char *letter = strchr(stream_letters, text.ptr[1]);
     if (!letter || !*letter)

@@ -2,8 +2,8 @@
 /* The ledger of a simulation with stores: who publishes, what was promised about it, and what
  * went wrong. One for all its brokers and clients.
  *
- * A payload names its message: author, stream, number and how often it was sent before, so
- * that whoever meets it knows which one it is, on any wire. */
+ * A payload ends with the name of its message: author, stream, number and how often it was sent
+ * before, so that whoever meets it knows which one it is, on any wire. */
 #pragma once
 
 #include "base/buf.h"
@@ -76,7 +76,8 @@ const char *stream_topic(const struct author *author, enum stream stream, char *
  * takes away what is. */
 uint32_t retained_value(uint32_t number);
 
-/* A tag as text, TAG_LEN characters and NUL, and back; false: this is none. */
+/* A tag as text, TAG_LEN characters and NUL, and back from the end of a payload; false: there
+ * is none. */
 void tag_write(const struct tag *tag, char out[TAG_LEN + 1]);
 bool tag_read(struct str text, struct tag *ret_tag);
 

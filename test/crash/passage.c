@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DATA_FRAME = 0x10 }; /* MESH.md 3.20 */
+enum { DATA_FRAME = 0x10, FRAG_FRAME = 0x11 }; /* MESH.md 3.20 */
 
 /* Paths follow what changes within so long. */
 enum { REROUTE_US = 3000000, SETTLED_US = 5000000 };
@@ -171,21 +171,40 @@ static uint32_t node_of(const struct fleet *fleet, const struct frame_dest *dest
     return i;
 }
 
-static void on_frame(struct fleet *fleet, uint32_t node, enum sim_way way, struct str body)
+/* A piece of a cut message is lost, one of those that do not tell which: the rest may come. */
+static void lose_piece(struct fleet *fleet, uint32_t origin_sid)
+{
+    vec_each (&fleet->passages, passage) {
+        if (fleet->sids[passage->origin] != origin_sid)
+            continue;
+        for (uint32_t i = 0; i < fleet->count; i++)
+            passage->copies[i].excused |= passage->copies[i].cut;
+    }
+}
+
+/* A cut message is where its last piece is, which ends with its name. */
+static void on_frame(struct fleet *fleet, uint32_t node, enum sim_way way, uint8_t type,
+                     struct str body)
 {
     struct frame frame;
     struct frame_dests dests;
     struct frame_dest dest;
     struct tag tag;
 
-    if (frame_decode(DATA_FRAME, body, &frame, &dests) != ERR_OK || frame.tail.len < TAG_LEN ||
-        !tag_read(str_slice(frame.tail, frame.tail.len - TAG_LEN, frame.tail.len), &tag))
+    if (frame_decode(type, body, &frame, &dests) != ERR_OK)
         return;
+    if (!tag_read(frame.tail, &tag)) {
+        if (type == FRAG_FRAME && way == SIM_LOST)
+            lose_piece(fleet, frame.origin);
+        return;
+    }
     struct passage *passage = passage_of(fleet, &tag);
     while (passage && frame_next_dest(&dests, &dest)) {
         uint32_t to = node_of(fleet, &dest);
-        if (to < fleet->count)
-            move(fleet, node, way, passage, to);
+        if (to >= fleet->count)
+            continue;
+        move(fleet, node, way, passage, to);
+        passage->copies[to].cut = type == FRAG_FRAME;
     }
 }
 
@@ -196,8 +215,9 @@ void passage_bundle(void *context, uint32_t node, enum sim_way way, struct str b
     while (wire_left(&r) > 0) {
         struct str frame = wire_get_bytes(&r, wire_get_varint(&r));
         if (wire_finish(&r) == ERR_OK || wire_left(&r) > 0) {
-            if (frame.len > 0 && frame.ptr[0] == DATA_FRAME)
-                on_frame(context, node, way, str_slice(frame, 1, frame.len));
+            if (frame.len > 0 && (frame.ptr[0] == DATA_FRAME || frame.ptr[0] == FRAG_FRAME))
+                on_frame(context, node, way, (uint8_t)frame.ptr[0],
+                         str_slice(frame, 1, frame.len));
         }
     }
 }
