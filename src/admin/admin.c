@@ -168,6 +168,22 @@ static json_t *transport_json(const struct admin_view *view)
     return counters_json(counters, sizeof counters / sizeof counters[0]);
 }
 
+static json_t *passwords_json(const struct admin_view *view)
+{
+    const struct counter counters[] = {
+        { "verified", view->passwords.verified },
+        { "remembered", view->passwords.remembered },
+        { "wrong", view->passwords.wrong },
+        { "refused_busy", view->passwords.refused_busy },
+        { "refused_early", view->passwords.refused_early },
+        { "checks_waiting", view->passwords.checks_waiting },
+        { "refusals_waiting", view->passwords.refusals_waiting },
+        { "addresses", view->passwords.addresses },
+    };
+
+    return counters_json(counters, sizeof counters / sizeof counters[0]);
+}
+
 /* The bucket that this share of all commits does not exceed, as microseconds. */
 static uint64_t commit_us(const struct store_stats *stats, unsigned percent)
 {
@@ -218,10 +234,11 @@ static json_t *store_json(const struct admin_view *view)
 int admin_status_json(const struct admin_view *view, struct buf *out)
 {
     json_t *root = json_pack(
-        "{s:o, s:o, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "name", text_json(view->name), "id",
+        "{s:o, s:o, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "name", text_json(view->name), "id",
         id_json(&view->id), "version", PLEXUS_VERSION, "ready", view->ready, "uptime_ms",
         (json_int_t)view->uptime_ms, "resident_bytes", (json_int_t)view->resident_bytes, "broker",
-        broker_json(view), "mesh", mesh_counters_json(view), "transport", transport_json(view), "store", store_json(view));
+        broker_json(view), "mesh", mesh_counters_json(view), "transport", transport_json(view), "passwords",
+        passwords_json(view), "store", store_json(view));
 
     return dump(root, out);
 }

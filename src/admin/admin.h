@@ -27,6 +27,11 @@ struct admin_view {
         uint64_t connections, links, accepted, refused;
         uint64_t bytes_in, bytes_out, out_queue_bytes, slow_closed;
     } transport;
+    struct {
+        uint64_t verified, remembered, wrong; /* with work, without it; those that failed */
+        uint64_t refused_busy, refused_early; /* too many at once; too many failed before */
+        uint64_t checks_waiting, refusals_waiting, addresses;
+    } passwords;
 };
 
 /* GET /api/v1/status: this broker's counters. Appended to out; ERR_OK or ERR_NOMEM. */

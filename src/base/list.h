@@ -39,6 +39,12 @@ static inline void list_push_back(struct list *head, struct list *node)
     head->prev = node;
 }
 
+/* Put node, which is in no list, before all others. */
+static inline void list_push_front(struct list *head, struct list *node)
+{
+    list_push_back(head->next, node);
+}
+
 /* Take node out of its list, if it is in one; it can be linked again. */
 static inline void list_remove(struct list *node)
 {

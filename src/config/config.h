@@ -70,6 +70,10 @@ struct config {
         char *password_file; /* "": none */
         uint32_t password_checks_max;
         uint32_t password_cache_max;
+        uint32_t failure_delay_ms; /* 0: never */
+        uint32_t failure_delay_max_ms;
+        uint32_t failure_forget_ms;
+        uint32_t failure_addresses_max;
     } security;
     struct config_listeners listeners;
     struct core_config core_limits;

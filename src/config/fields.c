@@ -220,6 +220,22 @@ static const struct config_field fields[CONFIG_FIELD_COUNT] = {
                                              "", RESTART,
                                              "verified passwords that are known again without the "
                                              "work; 0: none" },
+    [CONFIG_SECURITY_FAILURE_DELAY] = { "security.failure_delay_ms", CONFIG_NUMBER,
+                                        AT(security.failure_delay_ms), 0, 600000, "500ms", "ms",
+                                        false,
+                                        "the refusal of a wrong password waits so long; doubles "
+                                        "with each of the same address; 0: it does not wait" },
+    [CONFIG_SECURITY_FAILURE_DELAY_MAX] = { "security.failure_delay_max_ms", CONFIG_NUMBER,
+                                            AT(security.failure_delay_max_ms), 0, 600000, "5s",
+                                            "ms", false, "the longest such wait" },
+    [CONFIG_SECURITY_FAILURE_FORGET] = { "security.failure_forget_ms", CONFIG_NUMBER,
+                                         AT(security.failure_forget_ms), 1, 86400000, "10min", "ms",
+                                         false, "wrong passwords of an address are remembered" },
+    [CONFIG_SECURITY_FAILURE_ADDRESSES_MAX] = { "security.failure_addresses_max", CONFIG_NUMBER,
+                                                AT(security.failure_addresses_max), 1, 10000000,
+                                                "20000", "", false,
+                                                "addresses that are remembered for wrong "
+                                                "passwords" },
 };
 
 const struct config_field *config_field(enum config_field_id id)

@@ -161,6 +161,10 @@ enum readiness deliver_readiness(const struct core *core, const struct session *
 /* Send what the session's outbox holds and the client's window and path allow. */
 void deliver_more(struct core *core, struct session *session);
 
+/* Send PUBREL again for what the client, if it is here, received on an earlier connection: all
+ * in memory from this place on. False: the connection broke over it, the session may be gone. */
+bool release_again(struct core *core, struct session *session, uint64_t from);
+
 /* Note whether QoS 0 must wait behind what the session's outbox holds. */
 void deliver_note_queued(struct core *core, const struct session *session);
 

@@ -243,7 +243,7 @@ static void on_remote(struct core *core, struct message *message)
 {
     uint64_t hash = message->topic_hash;
 
-    if (message->expires_ms <= core->now_ms)
+    if (message->expires_ms < core->now_ms)
         return;
     if (hash == 0) {
         struct str topic = message_topic(message);

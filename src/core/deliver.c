@@ -155,7 +155,7 @@ static bool send_next(struct core *core, struct session *session)
     if (!entry_copy(core, entry, &copy))
         return false;
     bool again = entry->state == OUTBOX_SENT;
-    if ((!again && entry->message->expires_ms <= core->now_ms) ||
+    if ((!again && entry->message->expires_ms < core->now_ms && !entry->begun) ||
         (session->conn->packet_max != UINT32_MAX &&
          too_large(core, session->conn, entry->message, &copy))) {
         skip(core, session, box->next); /* [MQTT-3.3.2-5] [MQTT-3.1.2-25] */
@@ -197,7 +197,7 @@ static bool send_zero(struct core *core, struct session *session)
 
     if (!entry_copy(core, entry, &copy))
         return false;
-    if (entry->message->expires_ms <= core->now_ms ||
+    if ((entry->message->expires_ms < core->now_ms && !entry->begun) ||
         (session->conn->packet_max != UINT32_MAX &&
          too_large(core, session->conn, entry->message, &copy))) {
         skip(core, session, seq);
@@ -216,24 +216,15 @@ static bool send_zero(struct core *core, struct session *session)
     return true;
 }
 
-/* PUBREL again on a new connection. [MQTT-4.4.0-1] */
-static void release_next(struct core *core, struct session *session)
-{
-    struct outbox *box = session->outbox;
-    struct mqtt_puback pubrel = { .packet_id = outbox_packet_id(box->next) };
-
-    effects_ack(core->out, session->conn->id, (enum mqtt_version)session->conn->version, &pubrel,
-                MQTT_PUBREL);
-    box->next++;
-    box->inflight++;
-    core->stats.inflight++;
-}
-
-/* Nothing more goes out before the store has come further. */
+/* Nothing more goes out before the store has come further. What is still in time begins now. */
 static void stall(struct core *core, struct session *session)
 {
     struct outbox *box = session->outbox;
+    struct outbox_entry *entry = outbox_at(box, box->next);
     session_id *slot = box->stalled ? NULL : vec_push(&core->stalled);
+
+    if (entry->state == OUTBOX_WAITING)
+        entry->begun |= entry->message->expires_ms >= core->now_ms;
 
     if (slot)
         *slot = session->id;
@@ -260,13 +251,13 @@ static bool go_next(struct core *core, struct session *session)
         outbox_pass(box);
         return true;
     }
+    if (entry->state == OUTBOX_RECEIVED) { /* its PUBREL went ahead, and counted */
+        box->next++;
+        return true;
+    }
     if (waits_for_record(core, entry)) {
         stall(core, session);
         return false;
-    }
-    if (entry->state == OUTBOX_RECEIVED) {
-        release_next(core, session);
-        return true;
     }
     if (conn->congested)
         return false;
@@ -306,6 +297,13 @@ static bool has_room(const struct core *core, const struct outbox *box,
 static inline bool flows(const struct conn *conn, const struct outbox *box)
 {
     return !conn->congested && box->next == box->end && box->inflight < conn->window;
+}
+
+/* Would it but for the disk, which those before it wait for, too? Then its delivery has begun. */
+static bool follows(const struct conn *conn, const struct outbox *box)
+{
+    return !conn->congested && box->stalled && box->end == box->tail &&
+           box->inflight + (box->end - box->next) < conn->window;
 }
 
 enum readiness deliver_readiness(const struct core *core, const struct session *session,
@@ -354,6 +352,23 @@ static bool put_in(struct core *core, struct session *session, struct message *m
     return true;
 }
 
+/* The message waits, if there is room and it has time to. [MQTT-3.3.2-5] False when it can't. */
+static bool put_behind(struct core *core, struct session *session, struct message *message,
+                       const struct copy *copy)
+{
+    struct outbox *box = session->outbox;
+    bool begins = session_is_up(session) && follows(session->conn, box);
+
+    if (!has_room(core, box, message) || (!begins && message->expires_ms <= core->now_ms))
+        return false;
+    if (paging_is_due(core, session))
+        return put_away(core, session, message, copy);
+    if (!put_in(core, session, message, copy))
+        return false;
+    outbox_at(box, box->tail - 1)->begun = begins;
+    return true;
+}
+
 static void enqueue(struct core *core, struct session *session, struct message *message,
                     const struct copy *copy)
 {
@@ -365,13 +380,8 @@ static void enqueue(struct core *core, struct session *session, struct message *
         session_dropped(core, session);
         return;
     }
-    bool goes = conn && flows(conn, box);
-    if (!goes && !has_room(core, box, message)) {
-        session_dropped(core, session);
-        return;
-    }
-    bool put = !goes && paging_is_due(core, session) ? put_away(core, session, message, copy)
-                                                     : put_in(core, session, message, copy);
+    bool put = conn && flows(conn, box) ? put_in(core, session, message, copy)
+                                        : put_behind(core, session, message, copy);
     if (!put) {
         session_dropped(core, session);
         return;
@@ -417,8 +427,7 @@ void deliver_to(struct core *core, struct session *session, struct message *mess
 static inline bool is_own(const struct core *core, const struct sub_entry *entry,
                           const struct message *message)
 {
-    return entry->no_local && message->publisher && !message->remote &&
-           core->routes.at[entry->session].session->number == message->publisher;
+    return entry->no_local && core->routes.at[entry->session].session->name == message->publisher;
 }
 
 static inline uint8_t lower_qos(uint8_t a, uint8_t b)

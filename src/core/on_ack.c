@@ -8,13 +8,13 @@
 static void finish(struct core *core, struct session *session, uint64_t seq)
 {
     struct outbox *box = session->outbox;
+    const struct outbox_entry *entry = outbox_at(box, seq);
 
-    if (seq < box->next) {
+    if (seq < box->next || entry->state == OUTBOX_RECEIVED) {
         box->inflight--;
         core->stats.inflight--;
     }
     /* Once it was received its token is that of another record. */
-    const struct outbox_entry *entry = outbox_at(box, seq);
     record_done(core, session, seq, entry->state == OUTBOX_RECEIVED ? 0 : entry->token);
     outbox_done(box, seq);
     deliver_more(core, session);
@@ -63,6 +63,11 @@ void on_pubrec(struct core *core, struct conn *conn, const struct mqtt_puback *p
     } else if (entry->state == OUTBOX_SENT) {
         outbox_entry_release(entry);
         entry->state = OUTBOX_RECEIVED;
+        entry->receipt = ++session->outbox->receipts;
+        if (seq >= session->outbox->next) { /* not sent again yet, and need not be */
+            session->outbox->inflight++;
+            core->stats.inflight++;
+        }
         entry->token = record_received(core, session, seq);
     }
     /* Once the client has PUBREL it forgets the identifier: from then on the message must

@@ -232,7 +232,7 @@ void connect_accept(struct core *core, struct conn *conn, const struct mqtt_conn
     if (!session)
         session = session_new(core, id);
     struct will *will =
-        session && connect->has_will ? will_new(&connect->will, session->number) : NULL;
+        session && connect->has_will ? will_new(&connect->will, session->name) : NULL;
     if (!session || (connect->has_will && !will)) {
         core_failed(core);
         connect_refuse(core, conn, REASON_SERVER_BUSY, id);

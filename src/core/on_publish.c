@@ -57,7 +57,7 @@ static struct message *make_message(struct core *core, const struct conn *conn,
         return NULL;
     message->qos = publish->qos & 3;
     message->retain = publish->retain;
-    message->publisher = conn->session->number;
+    message->publisher = conn->session->name;
     message->topic_hash = hash_fast(core->config.seed, topic.ptr, topic.len);
     message->expires_ms = MESSAGE_NEVER;
     if (conn->version == MQTT_5 && props_has(&publish->props, PROP_MESSAGE_EXPIRY_INTERVAL))

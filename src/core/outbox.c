@@ -206,6 +206,9 @@ void outbox_forget_share(struct outbox *box, uint32_t share)
 
 void outbox_rewind(struct outbox *box)
 {
+    /* Only then anything is begun and not sent. */
+    for (uint64_t seq = box->next; box->stalled && seq < box->tail; seq++)
+        outbox_at(box, seq)->begun = false;
     box->next = box->head;
     box->inflight = 0;
     if (box->head == box->tail) {

@@ -31,13 +31,15 @@ struct outbox_entry {
     union {
         uint32_t sub_id;   /* sub_id_count 1 */
         uint32_t *sub_ids; /* sub_id_count above 1: on the heap */
+        uint64_t receipt;  /* OUTBOX_RECEIVED: grows with each PUBREC; 0: before all others */
     };
     uint16_t sub_id_count;
     uint8_t state; /* enum outbox_state */
     uint8_t qos : 2;
     uint8_t retain : 1;
-    uint32_t share; /* came by the share of this number plus one; 0: by no share */
-    uint64_t token; /* of the record that must be durable before it goes out; 0: none */
+    uint8_t begun : 1; /* its delivery waits for its record alone: it was in time */
+    uint32_t share;    /* came by the share of this number plus one; 0: by no share */
+    uint64_t token;    /* of the record that must be durable before it goes out; 0: none */
 };
 
 struct outbox {
@@ -51,6 +53,7 @@ struct outbox {
     uint64_t sent_until;    /* restored: what comes from the store below this was or may have
                                been sent before */
     uint64_t asked_end;     /* the store was asked for [tail, asked_end) */
+    uint64_t receipts;      /* PUBRECs so far */
     bool loading;           /* ... and has not answered */
     bool stalled;           /* among core.stalled */
     uint32_t holes;         /* from fresh on: messages that were withdrawn */

@@ -150,7 +150,8 @@ void on_loaded(struct core *core, const struct core_loaded *loaded)
     if (box->end == box->tail && box->paged > 0)
         lose_rest(core, box);
     deliver_note_queued(core, session);
-    deliver_more(core, session);
+    if (release_again(core, session, loaded->from > box->head ? loaded->from : box->head))
+        deliver_more(core, session);
 }
 
 void paging_forget(struct core *core, struct session *session)

@@ -82,7 +82,7 @@ void retaining_send(struct core *core, struct session *session, struct str filte
         --*allowance;
         if (message->expires_ms <= core->now_ms)
             continue;
-        if (entry->no_local && !message->remote && message->publisher == session->number)
+        if (entry->no_local && message->publisher == session->name)
             continue;
         retaining_give(core, session, message, entry);
     }

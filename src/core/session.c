@@ -20,6 +20,16 @@ struct session *session_find(const struct core *core, struct str client_id)
     return map_find(&core->sessions, hash, &client_id);
 }
 
+/* A number for a client id: never 0, and the same after a restart, so that it can have no
+ * secret seed. Whoever makes two ids that share it hides one's messages from the other, which
+ * asked not to get its own. It is short for the store's sake. */
+static uint64_t name_of(struct str client_id)
+{
+    enum { SEED = 1 };
+
+    return hash_fast(SEED, client_id.ptr, client_id.len) >> 8 | 1;
+}
+
 /* The number freed last is given out first. */
 static bool take_id(struct core *core, session_id *ret_id)
 {
@@ -66,6 +76,7 @@ struct session *session_new(struct core *core, struct str client_id)
         return NULL;
     }
     session->number = ++core->session_number;
+    session->name = name_of(client_id);
     session->expires_ms = UINT64_MAX;
     timer_init(&session->timer);
     core->routes.at[session->id].session = session;
@@ -113,7 +124,8 @@ void session_go_live(struct core *core, struct session *session)
     route->flags = ROUTE_UP | (conn->packet_max == UINT32_MAX ? 0 : ROUTE_LIMITED) |
                    (conn->alias_max ? ROUTE_ALIASED : 0) | (conn->congested ? ROUTE_CONGESTED : 0);
     deliver_note_queued(core, session);
-    deliver_more(core, session); /* [MQTT-4.4.0-1] */
+    if (!session->outbox || release_again(core, session, session->outbox->head))
+        deliver_more(core, session); /* [MQTT-4.4.0-1] */
 }
 
 void session_wait(struct core *core, struct session *session)

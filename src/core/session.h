@@ -19,7 +19,9 @@ struct will;
 #define SESSION_EXPIRY_NEVER UINT32_MAX
 
 struct session {
-    uint64_t number;             /* counts up, never reused */
+    uint64_t number;             /* counts up; not reused while anything is recorded of it */
+    uint64_t name;               /* the client id as a number, the same in each of its sessions;
+                                    what a client publishes bears it [MQTT-3.8.3-3] */
     struct conn *conn;           /* NULL: the client is away */
     struct outbox *outbox;       /* or NULL */
     struct will *will;           /* or NULL */

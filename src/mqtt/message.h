@@ -21,7 +21,7 @@ struct message {
     uint32_t payload_len;
     uint64_t topic_hash;   /* hash_fast of the topic under the node's seed */
     uint64_t expires_ms;   /* node time, MESSAGE_NEVER: never */
-    uint64_t publisher;    /* who published: session number, or 0 */
+    uint64_t publisher;    /* who published: a client's name as a number, or 0 */
     uint32_t props_len;    /* forwardable properties, without their length prefix */
     uint16_t topic_len;
     uint8_t props_prefix;  /* bytes of the properties' length prefix: 1 to 4 */

@@ -27,8 +27,7 @@ static void queued(struct stream *stream, bool well)
         stream_abort(stream);
         return;
     }
-    if (!list_linked(&stream->dirty))
-        list_push_back(&net->dirty, &stream->dirty);
+    stream_dirty(stream);
     if (stream->out.bytes < FLUSH_BYTES && stream->out.bytes <= net->config.out_queue_bytes_max)
         return;
     /* So much at once is sent while it is in the cache, and before anybody is called slow. */
@@ -103,72 +102,12 @@ static size_t head_bound(const struct message *m, size_t sub_id_count)
     return 5 + 2u + m->topic_len + 4 + m->props_len + 14 + 5 * sub_id_count;
 }
 
-/* A PUBLISH that differs from receiver to receiver in nothing but its identifier. */
-static bool is_plain(const struct core_send *send)
-{
-    return !send->has_expiry && send->sub_id_count == 0 && send->topic_alias == 0 &&
-           !send->topic_omitted;
-}
-
-static bool image_fits(const struct image *image, const struct core_send *send, bool version_5)
-{
-    return image->message == send->message && image->version_5 == version_5 &&
-           image->qos == send->qos && image->retain == send->retain && image->dup == send->dup;
-}
-
-static void image_make(struct net *net, const struct core_send *send, uint8_t version)
-{
-    struct image *image = &net->image;
-    struct message *m = send->message;
-    struct delivery delivery = delivery_of(net, send, version);
-    struct str payload = message_payload(m);
-    size_t head = message_head(m, &delivery, image->bytes);
-
-    memcpy(image->bytes + head, payload.ptr, payload.len);
-    image->message = m;
-    image->version_5 = version == MQTT_5;
-    image->qos = send->qos;
-    image->retain = send->retain;
-    image->dup = send->dup;
-    image->len = (uint32_t)(head + payload.len);
-
-    uint32_t remaining = image->len - 2;
-    size_t prefix = 1;
-
-    while (wire_varint_len(remaining) != prefix)
-        remaining = image->len - 1 - (uint32_t)++prefix;
-    image->id_at = 1 + (uint32_t)prefix + 2 + m->topic_len;
-}
-
-/* Copy the image for one receiver; what is long stays in the message, where it lies in the
- * processor's cache for all of them. Not towards WebSockets: they write piece by piece. */
-static bool image_put(const struct image *image, const struct core_send *send,
-                      struct stream *stream)
-{
-    bool framed = stream->transport->framed;
-    bool share = !framed && image->message->payload_len >= SHARE_MIN;
-    size_t len = image->len - (share ? image->message->payload_len : 0);
-    uint8_t *to = out_queue_reserve(&stream->out, len + (framed ? WEBSOCKET_HEAD_MAX : 0));
-
-    if (!to)
-        return false;
-    size_t head = framed ? websocket_head(to, len) : 0;
-
-    memcpy(to + head, image->bytes, len);
-    if (image->qos > 0) {
-        to[head + image->id_at] = (uint8_t)(send->packet_id >> 8);
-        to[head + image->id_at + 1] = (uint8_t)send->packet_id;
-    }
-    out_queue_advance(&stream->out, head + len);
-    return !share || out_queue_append_payload(&stream->out, image->message) == ERR_OK;
-}
-
 /* Encode straight into the queue. */
 static bool put_message(const struct net *net, const struct core_send *send, struct stream *stream)
 {
     struct message *m = send->message;
     struct delivery delivery = delivery_of(net, send, stream->version);
-    bool copy = m->payload_len <= COPY_MAX;
+    bool copy = m->payload_len <= IMAGE_PAYLOAD_MAX;
     size_t bound = head_bound(m, send->sub_id_count) + (copy ? m->payload_len : 0);
     bool framed = stream->transport->framed;
     uint8_t *to = out_queue_reserve(&stream->out, bound + (framed ? WEBSOCKET_HEAD_MAX : 0));
@@ -191,22 +130,10 @@ static bool put_message(const struct net *net, const struct core_send *send, str
 static void carry_message(struct net *net, const struct core_send *send,
                           const struct core_send *next, struct stream *stream)
 {
-    struct message *m = send->message;
-    bool version_5 = stream->version == MQTT_5;
+    bool more = next && next->message == send->message;
+    const struct image_run *image = image_find(&net->images, send, more, stream);
 
-    if (is_plain(send) && m->payload_len <= COPY_MAX &&
-        head_bound(m, 0) + m->payload_len <= IMAGE_MAX) {
-        bool fits = image_fits(&net->image, send, version_5);
-        if (!fits && next && next->message == m) {
-            image_make(net, send, stream->version);
-            fits = true;
-        }
-        if (fits) {
-            queued(stream, image_put(&net->image, send, stream));
-            return;
-        }
-    }
-    queued(stream, put_message(net, send, stream));
+    queued(stream, image ? image_put(image, send, stream) : put_message(net, send, stream));
 }
 
 static void carry_send(struct net *net, size_t i)
@@ -255,7 +182,9 @@ static void accepted(struct net *net, conn_id conn)
 
 void carry_out(struct net *net)
 {
-    net->image.message = NULL;
+    images_forget(&net->images);
+    if (images_crowded(&net->images))
+        stream_flush_all(net);
     if (net->out.core.stores.len) {
         net->config.store(net->config.context, net->out.core.stores.at, net->out.core.stores.len);
         vec_clear(&net->out.core.stores); /* they are the store's now */

@@ -175,6 +175,10 @@ void net_store_full(struct net *net, bool full);
  * one that came too late is ignored. Copied. On the net's thread only. */
 void net_answer(struct net *net, uint32_t conn, const struct core_answer *answer);
 
+/* Where the client of a connection is, as the log has it: "192.0.2.1:4711", "[::1]:4711",
+ * "unix:PATH"; "-" if it is gone. */
+void net_peer(const struct net *net, uint32_t conn, char *out, size_t size);
+
 /* Open all listeners. ERR_OK, or ERR_IO with one line for each that failed in errors:
  * "cannot listen on 127.0.0.1:1883: address already in use". */
 int net_listen(struct net *net, struct buf *errors);

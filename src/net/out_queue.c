@@ -45,7 +45,8 @@ static void refs_free(struct out_queue *queue)
 void out_queue_finish(struct out_queue *queue)
 {
     refs_free(queue);
-    free(queue->data);
+    if (queue->cap)
+        free(queue->data);
     *queue = (struct out_queue){ 0 };
 }
 
@@ -63,27 +64,71 @@ static void compact(struct out_queue *queue)
         queue->refs->list.at[i].at -= gone;
 }
 
+/* Room for need bytes, of which the first are those that wait. */
+static size_t choose_cap(const struct out_queue *queue, size_t need)
+{
+    size_t cap = queue->cap ? (size_t)queue->cap * (queue->cap < HINT_MAX ? 4 : 2) : RUN_MIN;
+
+    if (!queue->cap && queue->hint > cap)
+        cap = queue->hint;
+    while (cap < need)
+        cap *= 2;
+    return cap;
+}
+
+/* Copy what is borrowed into a run of the queue's own, with room for more bytes. */
+static int own(struct out_queue *queue, size_t more)
+{
+    uint32_t len = queue->len - queue->sent;
+    size_t cap = choose_cap(queue, len + more);
+    uint8_t *data = cap <= UINT32_MAX ? malloc(cap) : NULL;
+
+    if (!data)
+        return ERR_NOMEM;
+    memcpy(data, queue->data + queue->sent, len);
+    queue->data = data;
+    queue->cap = (uint32_t)cap;
+    queue->len = len;
+    queue->sent = 0;
+    return ERR_OK;
+}
+
+static bool borrows(const struct out_queue *queue)
+{
+    return queue->data && queue->cap == 0;
+}
+
+int out_queue_own(struct out_queue *queue)
+{
+    return borrows(queue) ? own(queue, 0) : ERR_OK;
+}
+
+bool out_queue_borrow(struct out_queue *queue, const uint8_t *bytes, size_t len)
+{
+    if (queue->bytes == 0 && queue->cap == 0)
+        queue->data = (uint8_t *)bytes;
+    else if (!borrows(queue) || queue->data + queue->len != bytes)
+        return false;
+    out_queue_advance(queue, len);
+    return true;
+}
+
 uint8_t *out_queue_reserve(struct out_queue *queue, size_t len)
 {
     size_t need = queue->len + len;
 
     if (need <= queue->cap)
         return queue->data + queue->len;
+    if (borrows(queue))
+        return own(queue, len) == ERR_OK ? queue->data + queue->len : NULL;
     if (queue->sent > queue->cap / 2) {
         compact(queue);
         need = queue->len + len;
         if (need <= queue->cap)
             return queue->data + queue->len;
     }
-    size_t cap = queue->cap ? (size_t)queue->cap * (queue->cap < HINT_MAX ? 4 : 2) : RUN_MIN;
-
-    if (!queue->data && queue->hint > cap)
-        cap = queue->hint;
-    while (cap < need)
-        cap *= 2;
-    if (cap > UINT32_MAX)
-        return NULL;
-    uint8_t *data = realloc(queue->data, cap);
+    size_t cap = choose_cap(queue, need);
+    uint8_t *data = cap <= UINT32_MAX ? realloc(queue->data, cap) : NULL;
 
     if (!data)
         return NULL;
@@ -107,6 +152,8 @@ int out_queue_append_payload(struct out_queue *queue, struct message *message)
 {
     if (message->payload_len == 0)
         return ERR_OK;
+    if (out_queue_own(queue) != ERR_OK)
+        return ERR_NOMEM;
     if (!queue->refs)
         queue->refs = calloc(1, sizeof *queue->refs);
     if (!queue->refs)
@@ -148,9 +195,10 @@ static void empty(struct out_queue *queue)
 {
     uint32_t hint = queue->len < HINT_MAX ? queue->len : HINT_MAX;
 
-    if (hint < queue->hint - queue->hint / 8)
+    if (hint < queue->hint - queue->hint / 8 || borrows(queue))
         hint = queue->hint - queue->hint / 8;
-    free(queue->data);
+    if (queue->cap)
+        free(queue->data);
     refs_free(queue);
     *queue = (struct out_queue){ .hint = hint };
 }

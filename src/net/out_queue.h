@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An out-queue holds the bytes that wait for one connection's socket. Small things are
  * copied into one run that goes out with one write; large payloads stay where they are,
- * held by a reference. All memory is given back when the queue is empty. */
+ * held by a reference. A run that begins with bytes that others send, too, may be borrowed
+ * until something else follows. All memory is given back when the queue is empty. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,8 +16,8 @@ struct out_refs;
 /* A zeroed struct is an empty queue. */
 struct out_queue {
     uint8_t *data;
-    uint32_t len; /* bytes in data */
-    uint32_t cap;
+    uint32_t len;          /* bytes in data */
+    uint32_t cap;          /* 0: data is borrowed */
     uint32_t sent;         /* of len, already gone */
     uint32_t hint;         /* how much was needed lately: the next run starts with this */
     size_t bytes;          /* not sent yet, payloads by reference included */
@@ -39,6 +40,14 @@ static inline void out_queue_advance(struct out_queue *queue, size_t len)
 
 /* Append a copy of bytes. ERR_OK or ERR_NOMEM. */
 int out_queue_append(struct out_queue *queue, const void *bytes, size_t len);
+
+/* Append bytes without a copy, if the queue is empty or they lie behind those that it
+ * borrows. They must stay until out_queue_own, or until nothing waits. False: nothing was
+ * done. */
+bool out_queue_borrow(struct out_queue *queue, const uint8_t *bytes, size_t len);
+
+/* Copy what is still borrowed. ERR_OK, or ERR_NOMEM: it still is. */
+int out_queue_own(struct out_queue *queue);
 
 /* Append a message's payload by reference. ERR_OK or ERR_NOMEM. */
 int out_queue_append_payload(struct out_queue *queue, struct message *message);

@@ -5,6 +5,7 @@
 #include "net/stream.h"
 #include "net/turn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,15 @@ static bool is_vouched(const struct net *net, const struct core_ask *ask)
     const struct stream *stream = ask->conn < net->streams.len ? net->streams.at[ask->conn] : NULL;
 
     return stream && ask->method.len == 0 && stream_username(stream).len > 0;
+}
+
+void net_peer(const struct net *net, uint32_t conn, char *out, size_t size)
+{
+    const struct stream *stream = conn < net->streams.len ? net->streams.at[conn] : NULL;
+
+    snprintf(out, size, "-");
+    if (stream)
+        stream->transport->peer(stream, out, size);
 }
 
 void question_pass_all(struct net *net)

@@ -6,6 +6,10 @@
 #include "net/meter.h"
 #include "net/turn.h"
 
+/* So much waits for one connection that a write gains little by waiting for more. Such
+ * streams stand in front of the dirty list. */
+enum { HEAVY_BYTES = 16 * 1024 };
+
 /* Room to note the end of every connection, so that noting it cannot fail. */
 static bool reserve_ends(struct net *net)
 {
@@ -217,6 +221,17 @@ static bool count_hello(struct stream *stream)
     return kept == 0 || net->hello_bytes <= net->config.connects_bytes_max;
 }
 
+/* Flush what is worth a write of its own now, while the processor's cache has it. */
+static void flush_heavy(struct net *net)
+{
+    while (!list_empty(&net->dirty)) {
+        struct stream *stream = list_entry(net->dirty.next, struct stream, dirty);
+        if (stream->out.bytes < HEAVY_BYTES)
+            return;
+        stream_flush(stream);
+    }
+}
+
 void stream_receive(struct stream *stream, const void *bytes, size_t len)
 {
     struct net *net = stream->net;
@@ -238,6 +253,7 @@ void stream_receive(struct stream *stream, const void *bytes, size_t len)
             note_part(stream, len);
     }
     net_settle(net);
+    flush_heavy(net);
 }
 
 void stream_read_on(struct stream *stream)
@@ -299,8 +315,16 @@ void stream_abort(struct stream *stream)
 
 void stream_dirty(struct stream *stream)
 {
-    if (stream->id && !list_linked(&stream->dirty))
-        list_push_back(&stream->net->dirty, &stream->dirty);
+    struct list *dirty = &stream->net->dirty;
+
+    if (!stream->id)
+        return;
+    if (stream->out.bytes >= HEAVY_BYTES) {
+        list_remove(&stream->dirty);
+        list_push_front(dirty, &stream->dirty);
+    } else if (!list_linked(&stream->dirty)) {
+        list_push_back(dirty, &stream->dirty);
+    }
 }
 
 void stream_close(struct stream *stream)
@@ -352,7 +376,7 @@ void stream_flush(struct stream *stream)
     list_remove(&stream->dirty);
     if (!stream->id)
         return;
-    if (stream->transport->flush(stream) != ERR_OK) {
+    if (stream->transport->flush(stream) != ERR_OK || out_queue_own(&stream->out) != ERR_OK) {
         stream_abort(stream);
         return;
     }
@@ -369,6 +393,7 @@ void stream_flush_all(struct net *net)
 
     while ((node = list_pop_front(&net->dirty)))
         stream_flush(list_entry(node, struct stream, dirty));
+    images_clear(&net->images);
 }
 
 void stream_admit_all(struct net *net)

@@ -17,7 +17,9 @@ enum {
     COARSE_MS = 100, /* how exactly closings and handshakes meet their deadlines */
     CROWD = 500,     /* connections that leave within a while */
     GIVE_BACK_MS = 1000,
-    STOP_MS = 4000, /* the end takes no longer, however long a closing may */
+    DIRTY_CROWD = 64,  /* connections to write to */
+    READS_ON_US = 500, /* they wait no longer for others to be read */
+    STOP_MS = 4000,    /* the end takes no longer, however long a closing may */
 };
 
 void turn_time(struct net *net)
@@ -172,11 +174,39 @@ void turn_schedule(struct net *net)
     uv_timer_start(&net->timer, turn_timer, due > net->now_ms ? due - net->now_ms : 0, 0);
 }
 
+/* When a crowd is to be written to, which takes a while, it is worth a look whether there is
+ * more for it to read: a write for two messages costs what a write for one does. */
+static bool reads_on(struct net *net)
+{
+    uint64_t came = net->stats.bytes_in - net->bytes_read;
+    size_t crowd = 0;
+
+    list_each (&net->dirty, node) {
+        if (++crowd == DIRTY_CROWD)
+            break;
+    }
+    net->bytes_read = net->stats.bytes_in;
+    if (crowd < DIRTY_CROWD || came == 0) {
+        net->reads_on_us = 0;
+        return false;
+    }
+    if (!net->reads_on_us)
+        net->reads_on_us = net->now_us;
+    if (net->now_us - net->reads_on_us < READS_ON_US)
+        return true;
+    net->reads_on_us = 0;
+    return false;
+}
+
 void turn_end(uv_prepare_t *prepare)
 {
     struct net *net = prepare->data;
 
     turn_time(net);
+    if (reads_on(net)) {
+        turn_schedule(net);
+        return;
+    }
     net->unfinished = true;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         node_flush(net->node, net->now_ms, net->now_us, &net->out);

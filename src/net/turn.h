@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/rand.h"
 #include "base/vec.h"
+#include "net/image.h"
 #include "net/net.h"
 #include "node/node.h"
 
@@ -20,19 +21,7 @@ struct web;
 
 enum {
     RX_BYTES = 64 * 1024, /* read at most so much at once */
-    COPY_MAX = 2048,      /* payloads up to this are copied, larger ones referenced */
-    SHARE_MIN = 512,      /* and from this on if several receivers want them */
     SENDS_MAX = 8192,     /* carried out at the latest when so many are due */
-    IMAGE_MAX = COPY_MAX + 1024,
-};
-
-/* The last PUBLISH that was encoded, for the next receivers of the same message. */
-struct image {
-    struct message *message; /* borrowed */
-    uint32_t len;
-    uint32_t id_at; /* where the packet identifier stands, when qos > 0 */
-    uint8_t version_5, qos, retain, dup;
-    uint8_t bytes[IMAGE_MAX];
 };
 
 /* A connection's out-queue crossed its limit; the core is told after the step. */
@@ -110,11 +99,13 @@ struct net {
     uint64_t give_back_due_ms; /* 0: it is not due */
     size_t waiting_bytes;      /* in all out-queues, as of their last flush */
     size_t hello_bytes;        /* kept of clients that are not accepted yet */
+    uint64_t bytes_read;       /* bytes_in when the turn before ended */
+    uint64_t reads_on_us;      /* since when a crowd waits to be written to; 0: none does */
     bool settling;
     bool dials_lost; /* a MESH_DIAL found no memory: to be answered */
     bool unfinished; /* the turn ended with something left to flush */
     struct net_stats stats;
-    struct image image;
+    struct images images;
     uint8_t rx[RX_BYTES];
 };
 

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { QUOTED_CHARS = 1024 };
+enum { QUOTED_CHARS = 1024, PEER_CHARS = 128 };
 
 int access_load(struct server *server, struct buf *errors)
 {
@@ -68,12 +68,23 @@ static void watch(struct server *server)
         file_watch_add(server->users_watch, path);
 }
 
+static struct failures_config failures_of(const struct config *config)
+{
+    return (struct failures_config){
+        .delay_ms = config->security.failure_delay_ms,
+        .delay_max_ms = config->security.failure_delay_max_ms,
+        .forget_ms = config->security.failure_forget_ms,
+        .addresses_max = config->security.failure_addresses_max,
+    };
+}
+
 int access_begin(struct server *server)
 {
     struct authority_config config = {
         .loop = net_loop(server->net),
         .checks_max = server->config.security.password_checks_max,
         .cache_max = server->config.security.password_cache_max,
+        .failures = failures_of(&server->config),
         .answer = on_answer,
         .context = server,
     };
@@ -86,9 +97,19 @@ int access_begin(struct server *server)
     return ERR_OK;
 }
 
+void access_ask(struct server *server, const struct core_ask *ask, const uint8_t *bytes)
+{
+    char peer[PEER_CHARS];
+
+    net_peer(server->net, ask->conn, peer, sizeof peer);
+    authority_ask(server->authority, ask, str_from_c(peer), bytes);
+}
+
 void access_reload(struct server *server)
 {
-    authority_set_checks_max(server->authority, server->config.security.password_checks_max);
+    struct failures_config failures = failures_of(&server->config);
+
+    authority_set_limits(server->authority, server->config.security.password_checks_max, &failures);
     read_again(server);
     watch(server);
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/authority.h"
 
+#include "auth/failures.h"
 #include "auth/mechanism.h"
 #include "auth/password_cache.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/os.h"
 #include "base/vec.h"
+#include "base/wheel.h"
 #include "mqtt/reason.h"
 
 #include <assert.h>
@@ -15,7 +18,7 @@
 #include <string.h>
 #include <uv.h>
 
-enum { RUNNING_MAX = 2 };
+enum { RUNNING_MAX = 2, SAY_EVERY_MS = 10000 };
 
 /* A password that is verified, or waits for it. The pool's thread reads secret and
  * password and writes fits; all else is the loop's. */
@@ -25,17 +28,21 @@ struct check {
     struct list waiting;
     conn_id conn; /* 0: gone meanwhile */
     uint64_t ask;
-    bool known; /* there is such a user */
+    uint64_t account; /* see failures.h */
+    bool known;       /* there is such a user */
     bool fits;
     struct scram_secret secret;
     size_t password_len;
     char password[];
 };
 
-/* What is known of a connection: a check that is under way, or its enhanced
- * authentication. */
+/* What is known of a connection: a check that is under way, a refusal that waits, or its
+ * enhanced authentication. */
 struct guest {
     struct check *check;
+    struct timer refusal; /* armed: to be told then that it is refused */
+    struct core_ask refused;
+    uint64_t account;
     const struct mechanism *mechanism; /* NULL: user name and password */
     void *exchange;                    /* NULL: none is under way */
     char *user;                        /* whom the first exchange proved; NULL: not yet */
@@ -46,6 +53,11 @@ struct authority {
     struct authority_config config;
     struct users *users; /* NULL: none */
     struct password_cache *cache;
+    struct failures *failures;
+    struct wheel wheel;  /* refusals that wait */
+    uv_timer_t *timer;   /* ... the next of them */
+    uint64_t said_ms;    /* when the log heard of failures last; 0: never */
+    uint64_t unsaid;     /* ... and how many it has not heard of since */
     struct list waiting; /* checks, in order */
     uint32_t running;
     bool ending;
@@ -90,8 +102,10 @@ static struct guest *guest_new(struct authority *authority, conn_id conn)
             return NULL;
     }
     assert(!authority->guests.at[conn]);
-    authority->guests.at[conn] = calloc(1, sizeof(struct guest));
-    return authority->guests.at[conn];
+    struct guest *guest = authority->guests.at[conn] = calloc(1, sizeof *guest);
+    if (guest)
+        timer_init(&guest->refusal);
+    return guest;
 }
 
 static void exchange_end(struct guest *guest)
@@ -106,9 +120,95 @@ static void guest_free(struct authority *authority, conn_id conn)
     struct guest *guest = authority->guests.at[conn];
 
     authority->guests.at[conn] = NULL;
+    authority->stats.refusals_waiting -= timer_armed(&guest->refusal);
+    wheel_cancel(&authority->wheel, &guest->refusal);
     exchange_end(guest);
     free(guest->user);
     free(guest);
+}
+
+/* ---- refusals ---- */
+
+static uint64_t now_ms(const struct authority *authority)
+{
+    return uv_now(authority->config.loop);
+}
+
+static bool may_try(const struct authority *authority, uint64_t account)
+{
+    return failures_may_try(authority->failures, account, now_ms(authority));
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void refusals_schedule(struct authority *authority)
+{
+    uint64_t due_ms = wheel_deadline(&authority->wheel), now = now_ms(authority);
+
+    if (due_ms == WHEEL_NEVER)
+        uv_timer_stop(authority->timer);
+    else
+        uv_timer_start(authority->timer, on_timer, due_ms > now ? due_ms - now : 0, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct authority *authority = timer->data;
+    struct timer *due;
+
+    while ((due = wheel_expire(&authority->wheel, now_ms(authority)))) {
+        struct guest *guest = list_entry(due, struct guest, refusal);
+        struct core_ask ask = guest->refused;
+        authority->stats.refusals_waiting--;
+        if (!guest->mechanism)
+            guest_free(authority, ask.conn);
+        deny(authority, &ask, REASON_BAD_USER_NAME_OR_PASSWORD);
+    }
+    refusals_schedule(authority);
+}
+
+/* The log hears of failures now and then: whoever causes them must not fill it. */
+static void say_failed(struct authority *authority, uint32_t delay_ms)
+{
+    uint64_t now = now_ms(authority);
+
+    authority->stats.failures++;
+    authority->unsaid++;
+    if (delay_ms == 0 || (authority->said_ms && now - authority->said_ms < SAY_EVERY_MS))
+        return;
+    log_warn("passwords.wrong", "count=%llu addresses=%zu last_delay_ms=%u",
+             (unsigned long long)authority->unsaid, failures_addresses(authority->failures),
+             (unsigned)delay_ms);
+    authority->said_ms = now ? now : 1;
+    authority->unsaid = 0;
+}
+
+/* A password was wrong: count it, and say how long its refusal waits. */
+static uint32_t note_failure(struct authority *authority, uint64_t account)
+{
+    uint32_t delay_ms = failures_note(authority->failures, account, now_ms(authority));
+
+    say_failed(authority, delay_ms);
+    return delay_ms;
+}
+
+/* Refuse the guest that would come in, in due time. */
+static void refuse(struct authority *authority, struct guest *guest, const struct core_ask *ask,
+                   uint64_t account)
+{
+    uint32_t delay_ms = note_failure(authority, account);
+
+    guest->check = NULL;
+    guest->refused = (struct core_ask){ .ask = ask->ask, .conn = ask->conn };
+    if (delay_ms > 0) {
+        wheel_set(&authority->wheel, &guest->refusal, now_ms(authority) + delay_ms);
+        authority->stats.refusals_waiting++;
+        refusals_schedule(authority);
+        return;
+    }
+    if (!guest->mechanism)
+        guest_free(authority, ask->conn);
+    deny(authority, ask, REASON_BAD_USER_NAME_OR_PASSWORD);
 }
 
 /* ---- passwords ---- */
@@ -139,13 +239,15 @@ static void check_settle(struct authority *authority, const struct check *check)
 
     if (well)
         password_cache_add(authority->cache, &check->secret, password);
-    if (check->conn == 0)
-        return;
-    guest_free(authority, check->conn);
-    if (well)
+    if (check->conn == 0) {
+        if (!well)
+            note_failure(authority, check->account);
+    } else if (well) {
+        guest_free(authority, check->conn);
         allow(authority, &ask);
-    else
-        deny(authority, &ask, REASON_BAD_USER_NAME_OR_PASSWORD);
+    } else {
+        refuse(authority, guest_find(authority, check->conn), &ask, check->account);
+    }
 }
 
 static void check_done(uv_work_t *work, int status)
@@ -164,11 +266,27 @@ static void check_done(uv_work_t *work, int status)
         checks_start(authority);
 }
 
+/* Too many of its address failed since it began to wait: its password is not looked at. */
+static void check_give_up(struct authority *authority, struct check *check)
+{
+    const struct core_ask ask = { .ask = check->ask, .conn = check->conn };
+
+    guest_free(authority, check->conn);
+    check_free(check);
+    authority->stats.checks_waiting--;
+    authority->stats.refused_early++;
+    deny(authority, &ask, REASON_SERVER_BUSY);
+}
+
 static void checks_start(struct authority *authority)
 {
     while (authority->running < RUNNING_MAX && !list_empty(&authority->waiting)) {
         struct check *check =
             list_entry(list_pop_front(&authority->waiting), struct check, waiting);
+        if (!may_try(authority, check->account)) {
+            check_give_up(authority, check);
+            continue;
+        }
         authority->running++;
         int err = uv_queue_work(authority->config.loop, &check->work, check_run, check_done);
         assert(err == 0); /* only a missing function is an error */
@@ -177,7 +295,7 @@ static void checks_start(struct authority *authority)
 }
 
 /* Let it wait for its turn. False when out of memory. */
-static bool check_queue(struct authority *authority, const struct core_ask *ask,
+static bool check_queue(struct authority *authority, const struct core_ask *ask, uint64_t account,
                         const struct scram_secret *secret, bool known, struct str password)
 {
     struct check *check = malloc(sizeof *check + password.len);
@@ -190,6 +308,7 @@ static bool check_queue(struct authority *authority, const struct core_ask *ask,
     *check = (struct check){ .authority = authority,
                              .conn = ask->conn,
                              .ask = ask->ask,
+                             .account = account,
                              .known = known,
                              .secret = *secret,
                              .password_len = password.len };
@@ -208,7 +327,7 @@ static struct str text_of(const uint8_t *bytes, struct core_text text)
     return (struct str){ (const char *)bytes + text.at, text.len };
 }
 
-static void ask_password(struct authority *authority, const struct core_ask *ask,
+static void ask_password(struct authority *authority, const struct core_ask *ask, uint64_t account,
                          const uint8_t *bytes)
 {
     struct str name = text_of(bytes, ask->username), password = text_of(bytes, ask->password);
@@ -226,8 +345,11 @@ static void ask_password(struct authority *authority, const struct core_ask *ask
     if (password_cache_has(authority->cache, secret, password) && known) {
         authority->stats.remembered++;
         allow(authority, ask);
+    } else if (!may_try(authority, account)) {
+        authority->stats.refused_early++;
+        deny(authority, ask, REASON_SERVER_BUSY);
     } else if (authority->stats.checks_waiting >= authority->config.checks_max ||
-               !check_queue(authority, ask, secret, known, password)) {
+               !check_queue(authority, ask, account, secret, known, password)) {
         authority->stats.refused_busy++;
         deny(authority, ask, REASON_SERVER_BUSY);
     } else {
@@ -249,6 +371,13 @@ static bool is_same_user(struct guest *guest)
     return guest->user != NULL;
 }
 
+/* Only a CONNACK could say so plainly. */
+static void deny_again(struct authority *authority, const struct core_ask *ask, uint64_t account)
+{
+    note_failure(authority, account);
+    deny(authority, ask, REASON_NOT_AUTHORIZED);
+}
+
 static void take_step(struct authority *authority, const struct core_ask *ask, struct guest *guest,
                       struct str data)
 {
@@ -257,6 +386,10 @@ static void take_step(struct authority *authority, const struct core_ask *ask, s
     bool again = guest->user != NULL;
     int err = os_random(world.random, sizeof world.random);
 
+    if (!again && !may_try(authority, guest->account)) {
+        authority->stats.refused_early++;
+        err = ERR_LIMIT;
+    }
     if (!err)
         err = guest->mechanism->step(guest->exchange, &world, data, &out);
     if (!err && !is_same_user(guest))
@@ -267,14 +400,16 @@ static void take_step(struct authority *authority, const struct core_ask *ask, s
         answer(authority, ask, CORE_ALLOW, REASON_SUCCESS, buf_str(&out));
     else if (err == ERR_MORE)
         answer(authority, ask, CORE_CONTINUE, REASON_SUCCESS, buf_str(&out));
-    else if (err == ERR_DENIED) /* which only a CONNACK can say so plainly */
-        deny(authority, ask, again ? REASON_NOT_AUTHORIZED : REASON_BAD_USER_NAME_OR_PASSWORD);
+    else if (err == ERR_DENIED && !again)
+        refuse(authority, guest, ask, guest->account);
+    else if (err == ERR_DENIED) /* its connection is lost anyway, without a wait */
+        deny_again(authority, ask, guest->account);
     else
         deny(authority, ask, err == ERR_MALFORMED ? REASON_NOT_AUTHORIZED : REASON_SERVER_BUSY);
     buf_finish(&out);
 }
 
-static void ask_mechanism(struct authority *authority, const struct core_ask *ask,
+static void ask_mechanism(struct authority *authority, const struct core_ask *ask, uint64_t account,
                           const uint8_t *bytes)
 {
     struct guest *guest = guest_find(authority, ask->conn);
@@ -286,8 +421,10 @@ static void ask_mechanism(struct authority *authority, const struct core_ask *as
             return;
         }
         guest = guest_new(authority, ask->conn);
-        if (guest)
+        if (guest) {
             guest->mechanism = mechanism;
+            guest->account = account;
+        }
     }
     if (guest && ask->stage != CORE_ASK_CONTINUE) {
         exchange_end(guest);
@@ -310,13 +447,27 @@ struct authority *authority_new(const struct authority_config *config)
         return NULL;
     authority->config = *config;
     list_init(&authority->waiting);
+    struct hash_key hash_key;
     if (os_random(key, sizeof key) == ERR_OK)
         authority->cache = password_cache_new(config->cache_max, key);
     OPENSSL_cleanse(key, sizeof key);
-    if (authority->cache)
+    if (os_random(&hash_key, sizeof hash_key) == ERR_OK)
+        authority->failures = failures_new(&config->failures, hash_key);
+    wheel_init(&authority->wheel, uv_now(config->loop));
+    authority->timer = calloc(1, sizeof *authority->timer);
+    if (authority->timer) {
+        uv_timer_init(config->loop, authority->timer);
+        authority->timer->data = authority;
+    }
+    if (authority->cache && authority->failures && authority->timer)
         return authority;
     authority_free(authority);
     return NULL;
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+    free(timer);
 }
 
 void authority_free(struct authority *authority)
@@ -335,7 +486,10 @@ void authority_free(struct authority *authority)
             guest_free(authority, conn);
     }
     vec_finish(&authority->guests);
+    if (authority->timer)
+        uv_close((uv_handle_t *)authority->timer, on_timer_closed);
     password_cache_free(authority->cache);
+    failures_free(authority->failures);
     users_free(authority->users);
     free(authority);
 }
@@ -347,17 +501,22 @@ void authority_set_users(struct authority *authority, struct users *users)
     password_cache_clear(authority->cache);
 }
 
-void authority_set_checks_max(struct authority *authority, uint32_t checks_max)
+void authority_set_limits(struct authority *authority, uint32_t checks_max,
+                          const struct failures_config *failures)
 {
     authority->config.checks_max = checks_max;
+    failures_configure(authority->failures, failures);
 }
 
-void authority_ask(struct authority *authority, const struct core_ask *ask, const uint8_t *bytes)
+void authority_ask(struct authority *authority, const struct core_ask *ask, struct str peer,
+                   const uint8_t *bytes)
 {
+    uint64_t account = failures_account(peer);
+
     if (ask->method.len > 0)
-        ask_mechanism(authority, ask, bytes);
+        ask_mechanism(authority, ask, account, bytes);
     else
-        ask_password(authority, ask, bytes);
+        ask_password(authority, ask, account, bytes);
 }
 
 void authority_left(struct authority *authority, conn_id conn)
@@ -380,5 +539,8 @@ void authority_left(struct authority *authority, conn_id conn)
 
 struct authority_stats authority_stats(const struct authority *authority)
 {
-    return authority->stats;
+    struct authority_stats stats = authority->stats;
+
+    stats.addresses = failures_addresses(authority->failures);
+    return stats;
 }

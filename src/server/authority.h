@@ -7,9 +7,14 @@
  * wait at most; more are told that the broker is busy. Passwords that were verified lately
  * are known again at once (auth/password_cache.h). A name that nobody has costs the same
  * work as a wrong password. Messages of an enhanced authentication cost little and are
- * answered at once. */
+ * answered at once.
+ *
+ * Refusals of wrong passwords wait, the longer the more of them an address has had
+ * (auth/failures.h); an address with too many that wait is told that the broker is busy, but
+ * for passwords that are known. */
 #pragma once
 
+#include "auth/failures.h"
 #include "auth/users.h"
 #include "core/core.h"
 
@@ -22,6 +27,7 @@ struct authority_config {
     struct uv_loop_s *loop;
     uint32_t checks_max; /* passwords that are being verified, or wait for it */
     uint32_t cache_max;  /* passwords that are known again */
+    struct failures_config failures;
     /* An answer, from inside authority_ask or from the loop later. */
     void (*answer)(void *context, conn_id conn, const struct core_answer *answer);
     void *context;
@@ -40,11 +46,14 @@ void authority_free(struct authority *authority);
  * meets the new ones. */
 void authority_set_users(struct authority *authority, struct users *users);
 
-/* Let so many passwords wait. */
-void authority_set_checks_max(struct authority *authority, uint32_t checks_max);
+/* Let so many passwords wait, and refusals as long as failures says. */
+void authority_set_limits(struct authority *authority, uint32_t checks_max,
+                          const struct failures_config *failures);
 
-/* Answer the question, now or later; its texts are runs of bytes, borrowed for the call. */
-void authority_ask(struct authority *authority, const struct core_ask *ask, const uint8_t *bytes);
+/* Answer the question about a client at peer, "192.0.2.1:4711", now or later; its texts are
+ * runs of bytes, borrowed for the call. */
+void authority_ask(struct authority *authority, const struct core_ask *ask, struct str peer,
+                   const uint8_t *bytes);
 
 /* The connection is gone: forget what was under way. */
 void authority_left(struct authority *authority, conn_id conn);
@@ -55,5 +64,9 @@ struct authority_stats {
     uint64_t checks_done;    /* passwords verified with work */
     uint64_t remembered;     /* ... and known again without */
     uint64_t refused_busy;
+    uint64_t failures;         /* wrong passwords, by whatever method */
+    uint64_t refused_early;    /* not looked at: too many of the address had failed */
+    uint64_t refusals_waiting; /* now */
+    uint64_t addresses;        /* that are remembered for their failures */
 };
 struct authority_stats authority_stats(const struct authority *authority);

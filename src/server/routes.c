@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/os.h"
 #include "config/address.h"
+#include "server/authority.h"
 #include "server/server_state.h"
 
 #include <stdio.h>
@@ -48,6 +49,7 @@ static void on_ready(void *context, const struct http_request *request,
 static struct admin_view view_of(struct server *server)
 {
     struct net_stats stats = net_stats(server->net);
+    struct authority_stats passwords = authority_stats(server->authority);
 
     if (server->store)
         server->store_stats = store_stats(server->store);
@@ -69,6 +71,14 @@ static struct admin_view view_of(struct server *server)
                        .bytes_out = stats.bytes_out,
                        .out_queue_bytes = stats.out_queue_bytes,
                        .slow_closed = stats.slow_closed },
+        .passwords = { .verified = passwords.checks_done,
+                       .remembered = passwords.remembered,
+                       .wrong = passwords.failures,
+                       .refused_busy = passwords.refused_busy,
+                       .refused_early = passwords.refused_early,
+                       .checks_waiting = passwords.checks_waiting,
+                       .refusals_waiting = passwords.refusals_waiting,
+                       .addresses = passwords.addresses },
     };
 }
 

@@ -116,7 +116,7 @@ static void on_ask(void *context, const struct core_ask *ask, const uint8_t *byt
 {
     struct server *server = context;
 
-    authority_ask(server->authority, ask, bytes);
+    access_ask(server, ask, bytes);
 }
 
 static void on_left(void *context, uint32_t conn)

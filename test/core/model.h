@@ -23,8 +23,9 @@ extern const char *const model_filters[MODEL_FILTERS];
 struct model_item {
     int message, group; /* the items of one group may come in any order */
     unsigned qos, id, subs;
-    bool retain, received;
-    bool here; /* sent, or released, on this connection */
+    bool retain;
+    int received; /* the how manieth PUBREC was its; 0: none came */
+    bool here;    /* sent, or released, on this connection */
 };
 
 struct model_zero {
@@ -41,7 +42,7 @@ struct model_sub {
 struct model_client {
     bool exists, online, five;
     unsigned conn, window;
-    int life;           /* tells the session from earlier ones of the client */
+    int name;           /* its identifier, whatever its session */
     uint64_t expiry_ms; /* after the connection; 0: with it */
     uint64_t end_ms;    /* while away */
     int will_topic;     /* -1: none */
@@ -63,7 +64,7 @@ struct model_retained {
 
 struct model {
     uint64_t now_ms;
-    int messages, groups, lives;
+    int messages, groups, receipts;
     struct model_client clients[MODEL_CLIENTS];
     struct model_retained retained[MODEL_TOPICS];
 };
@@ -84,7 +85,7 @@ void model_subscribe(struct model *model, int who, int filter, struct model_sub 
 /* The number of one more message. */
 int model_message(struct model *model);
 
-/* That message is published. publisher: a session's life. */
+/* That message is published. publisher: a client's name. */
 void model_publish(struct model *model, int publisher, int topic, unsigned qos, bool retain,
                    int message);
 

@@ -40,6 +40,65 @@ START_TEST(the_life_of_a_kept_session_is_written_down)
 }
 END_TEST
 
+/* [MQTT-3.3.2-5] */
+START_TEST(who_waits_for_the_disk_alone_does_not_wait_too_long)
+{
+    struct talk *t = talk_with_store();
+
+    t->hold_store = false;
+    CONNECT(t, 1, "a", .expiry_s = 100);
+    CONNECT(t, 2, "b");
+    SUBSCRIBE(t, 1, "x", .qos = 2);
+    t->hold_store = true;
+    t->show = 0;
+    talk_forget(t);
+    PUBLISH(t, 2, "x", "1", .qos = 2, .id = 1, .has_expiry = true);
+    PUBLISH(t, 2, "x", "2", .qos = 1, .id = 2, .has_expiry = true);
+    talk_wait(t, 10);
+    talk_durable(t, t->token);
+    TALK_EXPECT(t, "2 PUBREC 1\n2 PUBACK 2\n1 PUBLISH x 1 q2 id1 expiry=0\n"
+                   "1 PUBLISH x 2 q1 id2 expiry=0\n");
+    PUBLISH(t, 2, "x", "3", .qos = 2, .id = 3, .has_expiry = true);
+    talk_cut(t, 1); /* for the next connection it is too late */
+    talk_wait(t, 10);
+    talk_durable(t, t->token);
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 100, .receive_max = 9);
+    talk_durable(t, t->token);
+    TALK_EXPECT(t, "2 PUBREC 3\n1 pause\n1 CONNACK 00 present\n1 PUBLISH x 1 q2 id1 dup expiry=0\n"
+                   "1 PUBLISH x 2 q1 id2 dup expiry=0\n1 resume\n");
+    talk_free(t);
+}
+END_TEST
+
+/* [MQTT-4.6.0-4] */
+START_TEST(a_pubrel_that_is_sent_again_waits_for_its_record_too)
+{
+    struct talk *t = talk_with_store();
+
+    t->hold_store = false;
+    CONNECT(t, 1, "a", .expiry_s = 100);
+    SUBSCRIBE(t, 1, "x", .qos = 2);
+    PUBLISH(t, 1, "x", "1", .qos = 2, .id = 1);
+    PUBLISH(t, 1, "x", "2", .qos = 2, .id = 2);
+    PUBLISH(t, 1, "x", "3", .qos = 2, .id = 3);
+    t->show = 0;
+    talk_ack(t, 1, MQTT_PUBREC, 3, 0);
+    talk_forget(t);
+    t->hold_store = true;
+    talk_ack(t, 1, MQTT_PUBREC, 2, 0);
+    uint64_t received = t->token;
+    talk_cut(t, 1);
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 100);
+    TALK_EXPECT(t, "1 pause\n");
+    talk_durable(t, received);
+    TALK_EXPECT(t, "");
+    talk_durable(t, t->token);
+    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBREL 3\n1 PUBREL 2\n1 PUBLISH x 1 q2 id1 dup\n"
+                   "1 resume\n");
+    talk_free(t);
+}
+END_TEST
+
 START_TEST(of_a_clean_session_only_the_will_is_written_down)
 {
     struct talk *t = talk_with_store();
@@ -331,7 +390,9 @@ START_TEST(a_session_that_is_no_longer_kept_leaves_the_store)
 }
 END_TEST
 
-UNIT_MAIN("core/durable", the_life_of_a_kept_session_is_written_down,
+UNIT_MAIN("core/durable", who_waits_for_the_disk_alone_does_not_wait_too_long,
+          a_pubrel_that_is_sent_again_waits_for_its_record_too,
+          the_life_of_a_kept_session_is_written_down,
           of_a_clean_session_only_the_will_is_written_down,
           without_a_store_nothing_is_written_down_and_nothing_waits,
           a_kept_session_and_its_subscriptions_are_granted_when_durable,

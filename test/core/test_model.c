@@ -183,7 +183,7 @@ static void publish(struct run *run, int who)
     int message = model_message(&run->model);
     char payload[20];
 
-    model_publish(&run->model, client->life, topic, news.qos, news.retain, message);
+    model_publish(&run->model, client->name, topic, news.qos, news.retain, message);
     snprintf(payload, sizeof payload, "m%d", message);
     run->acks_due += news.qos == 0 ? 0 : news.qos == 1 ? 1 : 2;
     talk_publish(run->talk, client->conn, model_topics[topic], payload, news);
@@ -212,7 +212,7 @@ static void answer(struct run *run, int who)
                                            : MQTT_PUBREC;
     bool refuse = client->five && kind == MQTT_PUBREC && dice(run, 5) == 0;
     if (kind == MQTT_PUBREC && !refuse)
-        item->received = true;
+        item->received = ++run->model.receipts;
     else
         model_done(&run->model, who, at);
     talk_ack(run->talk, client->conn, kind, id, refuse ? 0x80 : 0);

@@ -82,6 +82,69 @@ START_TEST(no_local_keeps_a_clients_own_messages_from_it)
 }
 END_TEST
 
+/* [MQTT-3.8.3-3] */
+START_TEST(a_client_is_known_by_its_id_in_every_session)
+{
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a", .will_topic = "w", .will_payload = "gone", .will_retain = true);
+    PUBLISH(t, 1, "x", "m", .retain = true);
+    talk_cut(t, 1); /* the session ends, and its number is never a's again */
+    CONNECT(t, 1, "a");
+    CONNECT(t, 2, "b");
+    talk_forget(t);
+    SUBSCRIBE(t, 1, "#", .no_local = true);
+    SUBSCRIBE(t, 2, "#", .no_local = true);
+    TALK_EXPECT(t, "1 SUBACK 1 00\n2 SUBACK 1 00\n2 PUBLISH x m retain\n"
+                   "2 PUBLISH w gone retain\n");
+    talk_free(t);
+}
+END_TEST
+
+/* [MQTT-3.8.3-3] */
+START_TEST(a_will_is_its_clients_own_message)
+{
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a", .expiry_s = 9, .will_topic = "w", .will_payload = "gone", .will_qos = 1);
+    CONNECT(t, 2, "b");
+    SUBSCRIBE(t, 1, "w", .qos = 1, .no_local = true);
+    SUBSCRIBE(t, 2, "w", .qos = 1, .no_local = true);
+    talk_forget(t);
+    talk_cut(t, 1);
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 9);
+    TALK_EXPECT(t, "2 PUBLISH w gone q1 id1\n1 CONNACK 00 present\n");
+    talk_free(t);
+}
+END_TEST
+
+/* [MQTT-3.3.2-5] */
+START_TEST(no_time_to_live_is_enough_for_who_can_take_it_at_once)
+{
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a");
+    CONNECT(t, 2, "b", .expiry_s = 9, .receive_max = 1);
+    CONNECT(t, 3, "c", .expiry_s = 9);
+    SUBSCRIBE(t, 2, "x", .qos = 2);
+    SUBSCRIBE(t, 3, "x", .qos = 2);
+    talk_cut(t, 3);
+    talk_forget(t);
+    PUBLISH(t, 1, "x", "0", .has_expiry = true);
+    PUBLISH(t, 1, "x", "1", .qos = 1, .id = 1, .has_expiry = true);
+    PUBLISH(t, 1, "x", "2", .qos = 2, .id = 2, .has_expiry = true); /* b has no room */
+    TALK_EXPECT(t, "2 PUBLISH x 0 expiry=0\n2 PUBLISH x 1 q1 id1 expiry=0\n"
+                   "1 PUBACK 1\n1 PUBREC 2\n");
+    talk_ack(t, 2, MQTT_PUBACK, 1, 0); /* at the very same time */
+    CONNECT(t, 3, "c", .keep = true, .expiry_s = 9);
+    TALK_EXPECT(t, "3 CONNACK 00 present\n");
+    talk_wait(t, 10);
+    PUBLISH(t, 1, "x", "3", .qos = 2, .id = 3, .has_expiry = true);
+    TALK_EXPECT(t, "1 PUBREC 3\n2 PUBLISH x 3 q2 id2 expiry=0\n3 PUBLISH x 3 q2 id1 expiry=0\n");
+    talk_free(t);
+}
+END_TEST
+
 /* [MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.3.2-12] */
 START_TEST(a_topic_alias_stands_for_its_topic_on_its_connection)
 {
@@ -287,6 +350,8 @@ UNIT_MAIN("core/publish", a_publisher_is_told_when_nobody_has_subscribed_anywher
           what_is_published_reaches_who_wants_it_once,
           overlapping_subscriptions_give_one_copy_at_the_highest_qos,
           a_message_is_not_raised_above_its_own_qos, no_local_keeps_a_clients_own_messages_from_it,
+          a_client_is_known_by_its_id_in_every_session, a_will_is_its_clients_own_message,
+          no_time_to_live_is_enough_for_who_can_take_it_at_once,
           a_topic_alias_stands_for_its_topic_on_its_connection,
           a_client_may_not_send_subscription_identifiers,
           a_bridge_sees_messages_as_published_and_not_its_own,

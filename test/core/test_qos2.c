@@ -125,16 +125,49 @@ START_TEST(what_was_in_flight_is_sent_again_in_order_before_what_waits)
     PUBLISH(t, 2, "x", "5", .qos = 1, .id = 5);
     talk_forget(t);
     CONNECT(t, 1, "a", .keep = true, .expiry_s = 100);
-    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBLISH x 1 q1 id1 dup\n1 PUBREL 2\n"
+    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBREL 2\n1 PUBLISH x 1 q1 id1 dup\n"
                    "1 PUBLISH x 4 q2 id4 dup\n1 PUBLISH x 5 q1 id5\n");
     /* A narrower window: PUBREL counts too. */
     talk_cut(t, 1);
     CONNECT(t, 1, "a", .keep = true, .expiry_s = 100, .receive_max = 2);
-    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBLISH x 1 q1 id1 dup\n1 PUBREL 2\n");
+    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBREL 2\n1 PUBLISH x 1 q1 id1 dup\n");
     talk_ack(t, 1, MQTT_PUBCOMP, 2, 0);
     TALK_EXPECT(t, "1 PUBLISH x 4 q2 id4 dup\n");
     talk_ack(t, 1, MQTT_PUBACK, 1, 0);
     TALK_EXPECT(t, "1 PUBLISH x 5 q1 id5 dup\n");
+    talk_free(t);
+}
+END_TEST
+
+/* [MQTT-4.6.0-4] [MQTT-4.4.0-1] */
+START_TEST(what_was_received_is_released_again_in_the_order_of_receipt)
+{
+    static const char *const payloads[] = { "1", "2", "3", "4", "5" };
+    struct talk *t = talk_new(NULL);
+
+    CONNECT(t, 1, "a", .expiry_s = 100);
+    SUBSCRIBE(t, 1, "#", .qos = 2);
+    for (uint16_t id = 1; id <= 5; id++)
+        PUBLISH(t, 1, "x", payloads[id - 1], .qos = 2, .id = id);
+    talk_ack(t, 1, MQTT_PUBREC, 4, 0);
+    talk_ack(t, 1, MQTT_PUBREC, 1, 0);
+    talk_ack(t, 1, MQTT_PUBREC, 3, 0);
+    talk_cut(t, 1);
+    talk_forget(t);
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 100, .receive_max = 3);
+    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBREL 4\n1 PUBREL 1\n1 PUBREL 3\n");
+    talk_ack(t, 1, MQTT_PUBCOMP, 1, 0);
+    talk_ack(t, 1, MQTT_PUBREC, 5, 0); /* known from before, and not sent again yet */
+    TALK_EXPECT(t, "1 PUBLISH x 2 q2 id2 dup\n1 PUBREL 5\n");
+    ck_assert_uint_eq(core_stats(t->core).inflight, 4);
+    talk_ack(t, 1, MQTT_PUBREC, 2, 0);
+    talk_cut(t, 1);
+    talk_forget(t);
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 100);
+    TALK_EXPECT(t, "1 CONNACK 00 present\n1 PUBREL 4\n1 PUBREL 3\n1 PUBREL 5\n1 PUBREL 2\n");
+    for (uint16_t id = 2; id <= 5; id++)
+        talk_ack(t, 1, MQTT_PUBCOMP, id, 0);
+    ck_assert_uint_eq(core_stats(t->core).inflight, 0);
     talk_free(t);
 }
 END_TEST
@@ -169,4 +202,5 @@ UNIT_MAIN("core/qos2", both_halves_of_the_exchange_go_through,
           a_message_sent_twice_is_published_once, identifiers_nobody_knows_are_answered,
           a_refusing_pubrec_ends_the_exchange, a_pubcomp_before_its_pubrec_is_a_protocol_error,
           what_was_in_flight_is_sent_again_in_order_before_what_waits,
+          what_was_received_is_released_again_in_the_order_of_receipt,
           a_set_of_identifiers_holds_what_was_put_in)

@@ -120,7 +120,60 @@ START_TEST(a_queue_that_never_empties_does_not_grow_without_end)
 }
 END_TEST
 
+START_TEST(a_borrowed_run_ends_where_anything_else_begins)
+{
+    struct message *message = message_new(STR("t"), (struct str){ 0 }, STR("PAY"));
+
+    for (size_t step = 1; step < 12; step++) {
+        uint8_t lent[] = "abcdefgh";
+        struct out_queue queue = { 0 };
+        struct buf out = { 0 };
+        ck_assert(out_queue_borrow(&queue, lent, 3));
+        ck_assert(!out_queue_borrow(&queue, lent + 4, 2)); /* not what follows */
+        ck_assert(out_queue_borrow(&queue, lent + 3, 2));
+        ck_assert_ptr_eq(queue.data, lent);
+        drain(&queue, step % 5, &out); /* what is gone need not be kept */
+        if (step % 2)
+            ck_assert_int_eq(out_queue_append_payload(&queue, message), 0);
+        ck_assert_int_eq(out_queue_append(&queue, "x", 1), 0);
+        memset(lent, '?', sizeof lent);
+        ck_assert(!out_queue_borrow(&queue, lent + 5, 2));
+        while (queue.bytes > 0)
+            drain(&queue, step, &out);
+        ck_assert(str_equal(buf_str(&out), step % 2 ? STR("abcdePAYx") : STR("abcdex")));
+        ck_assert_ptr_null(queue.data);
+        buf_finish(&out);
+        out_queue_finish(&queue);
+    }
+    ck_assert_uint_eq(message->refs, 1);
+    message_unref(message);
+}
+END_TEST
+
+START_TEST(what_is_borrowed_can_be_owned_or_left_behind)
+{
+    uint8_t lent[] = "abcdef";
+    struct out_queue queue = { 0 };
+    struct buf out = { 0 };
+
+    ck_assert_int_eq(out_queue_own(&queue), 0);
+    ck_assert(out_queue_borrow(&queue, lent, 6));
+    drain(&queue, 2, &out);
+    ck_assert_int_eq(out_queue_own(&queue), 0);
+    memset(lent, '?', sizeof lent);
+    ck_assert_int_eq(out_queue_own(&queue), 0);
+    drain(&queue, 4, &out);
+    ck_assert(str_equal(buf_str(&out), STR("abcdef")));
+    ck_assert_uint_eq(queue.bytes, 0);
+    ck_assert(out_queue_borrow(&queue, lent, 6));
+    out_queue_finish(&queue); /* frees nothing that is not its own */
+    buf_finish(&out);
+}
+END_TEST
+
 UNIT_MAIN("net/out_queue", bytes_leave_in_the_order_they_came, an_empty_queue_holds_no_memory,
           a_payload_by_reference_keeps_its_place_at_any_cut,
           dropping_a_queue_gives_the_references_back,
-          a_queue_that_never_empties_does_not_grow_without_end)
+          a_queue_that_never_empties_does_not_grow_without_end,
+          a_borrowed_run_ends_where_anything_else_begins,
+          what_is_borrowed_can_be_owned_or_left_behind)

@@ -16,6 +16,7 @@ struct desk {
     uv_loop_t loop;
     struct authority *authority;
     struct buf answers, bytes;
+    const char *peer; /* from where is asked; NULL: 192.0.2.1 */
     uint64_t asks;
 };
 
@@ -40,7 +41,7 @@ static struct users *users_of(const char *text)
     return users;
 }
 
-static struct desk *desk_new(uint32_t checks_max)
+static struct desk *desk_of(uint32_t checks_max, struct failures_config failures)
 {
     struct desk *desk = calloc(1, sizeof *desk);
 
@@ -48,11 +49,17 @@ static struct desk *desk_new(uint32_t checks_max)
     desk->authority = authority_new(&(struct authority_config){ .loop = &desk->loop,
                                                                 .checks_max = checks_max,
                                                                 .cache_max = 8,
+                                                                .failures = failures,
                                                                 .answer = on_answer,
                                                                 .context = desk });
     ck_assert_ptr_nonnull(desk->authority);
     authority_set_users(desk->authority, users_of(USER_LINE "other:" PENCIL_RECORD "\n"));
     return desk;
+}
+
+static struct desk *desk_new(uint32_t checks_max)
+{
+    return desk_of(checks_max, (struct failures_config){ 0 });
 }
 
 static void desk_free(struct desk *desk)
@@ -76,7 +83,8 @@ static struct core_text text(struct desk *desk, const char *words)
 static void ask(struct desk *desk, struct core_ask question)
 {
     question.ask = ++desk->asks;
-    authority_ask(desk->authority, &question, desk->bytes.data);
+    authority_ask(desk->authority, &question, str_from_c(desk->peer ? desk->peer : "192.0.2.1:1"),
+                  desk->bytes.data);
     buf_clear(&desk->bytes);
 }
 
@@ -178,6 +186,89 @@ START_TEST(who_has_gone_is_not_answered)
 }
 END_TEST
 
+/* Refusals wait for ever, as far as a test is concerned. */
+static struct desk *slow_desk(void)
+{
+    return desk_of(100, (struct failures_config){ .delay_ms = 1000000,
+                                                  .delay_max_ms = 1000000,
+                                                  .forget_ms = 10000000,
+                                                  .addresses_max = 10 });
+}
+
+START_TEST(a_refusal_waits_and_who_is_right_does_not)
+{
+    struct desk *desk = slow_desk();
+
+    ask_password(desk, 1, "user", "pencil");
+    expect(desk, "1 1 allow 00\n");
+    for (conn_id conn = 2; conn < 2 + 3 * FAILURES_PARALLEL; conn++)
+        ask_password(desk, conn, "other", "wrong");
+    desk->peer = "192.0.2.2:1";
+    ask_password(desk, 91, "other", "pencil"); /* from elsewhere */
+    desk->peer = NULL;
+    while (authority_stats(desk->authority).checks_waiting > 0)
+        uv_run(&desk->loop, UV_RUN_ONCE);
+    struct authority_stats stats = authority_stats(desk->authority);
+    ck_assert_uint_eq(stats.addresses, 1);
+    ck_assert_uint_ge(stats.refusals_waiting, FAILURES_PARALLEL);
+    /* One ran beside the last, and time did not stand still. */
+    ck_assert_uint_le(stats.refusals_waiting, FAILURES_PARALLEL + 2);
+    ck_assert_uint_eq(stats.failures, stats.refusals_waiting);
+    ck_assert_uint_eq(stats.refused_early, 3 * FAILURES_PARALLEL - stats.failures);
+    buf_append_u8(&desk->answers, '\0');
+    ck_assert_ptr_nonnull(strstr((char *)desk->answers.data, "91 32 allow 00\n"));
+    ck_assert_ptr_null(strstr((char *)desk->answers.data, "86"));
+    buf_clear(&desk->answers);
+    ask_password(desk, 92, "user", "pencil"); /* which is known */
+    ask_password(desk, 93, "other", "Pencil");
+    ask_method(desk, 94, CORE_ASK_CONNECT, "SCRAM-SHA-256", "n,,n=user,r=x");
+    expect(desk, "92 33 allow 00\n93 34 deny 89\n94 35 deny 89\n");
+    desk_free(desk); /* with refusals that wait */
+}
+END_TEST
+
+START_TEST(a_refusal_comes_when_its_time_is_over)
+{
+    struct desk *desk = desk_of(
+        100, (struct failures_config){
+                 .delay_ms = 10, .delay_max_ms = 40, .forget_ms = 10000000, .addresses_max = 10 });
+
+    for (conn_id conn = 1; conn <= 5; conn++)
+        ask_password(desk, conn, "user", "wrong");
+    authority_left(desk->authority, 5);
+    while (authority_stats(desk->authority).checks_waiting > 0)
+        uv_run(&desk->loop, UV_RUN_ONCE);
+    authority_left(desk->authority, 4); /* while it waits, or after it was told */
+    while (authority_stats(desk->authority).refusals_waiting > 0)
+        uv_run(&desk->loop, UV_RUN_ONCE);
+    buf_append_u8(&desk->answers, '\0');
+    ck_assert_ptr_nonnull(strstr((char *)desk->answers.data, "1 1 deny 86\n"));
+    ck_assert_ptr_nonnull(strstr((char *)desk->answers.data, "2 2 deny 86\n"));
+    ck_assert_ptr_nonnull(strstr((char *)desk->answers.data, "3 3 deny 86\n"));
+    ck_assert_uint_eq(authority_stats(desk->authority).failures, 4);
+    desk_free(desk);
+}
+END_TEST
+
+START_TEST(who_leaves_before_it_is_refused_has_failed_all_the_same)
+{
+    struct desk *desk = slow_desk();
+
+    for (conn_id conn = 1; conn <= 3 * FAILURES_PARALLEL; conn++) {
+        ask_password(desk, conn, "user", "wrong");
+        authority_left(desk->authority, conn); /* it runs: nothing was ahead of it */
+        while (authority_stats(desk->authority).checks_waiting > 0)
+            uv_run(&desk->loop, UV_RUN_ONCE);
+    }
+    struct authority_stats stats = authority_stats(desk->authority);
+    ck_assert_uint_ge(stats.failures, FAILURES_PARALLEL);
+    ck_assert_uint_le(stats.failures, FAILURES_PARALLEL + 1); /* time did not stand still */
+    ck_assert_uint_eq(stats.checks_done, stats.failures);
+    ck_assert_uint_eq(authority_stats(desk->authority).refusals_waiting, 0);
+    desk_free(desk);
+}
+END_TEST
+
 START_TEST(it_ends_in_the_middle_of_its_work)
 {
     struct desk *desk = desk_new(10);
@@ -227,5 +318,7 @@ END_TEST
 UNIT_MAIN("server/authority", a_password_is_verified_off_the_loop_and_known_the_next_time,
           a_name_that_nobody_has_costs_the_same_work,
           so_many_wait_and_the_others_are_told_that_it_is_busy, who_has_gone_is_not_answered,
+          a_refusal_waits_and_who_is_right_does_not, a_refusal_comes_when_its_time_is_over,
+          who_leaves_before_it_is_refused_has_failed_all_the_same,
           it_ends_in_the_middle_of_its_work, other_users_are_other_users,
           an_unknown_method_and_what_is_no_scram_are_refused)

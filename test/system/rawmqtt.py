@@ -235,8 +235,10 @@ class Packet:
 # ---- transports and clients ----
 
 class Tcp:
-    def __init__(self, broker, rcvbuf=None):
+    def __init__(self, broker, rcvbuf=None, source=None):
         self.socket = socket.socket()
+        if source:  # another loopback address: another client, for who counts addresses
+            self.socket.bind((source, 0))
         if rcvbuf:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.socket.settimeout(brokers.PATIENCE_S)

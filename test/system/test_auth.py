@@ -38,7 +38,8 @@ def users(tmp_path_factory):
 
 
 def with_users(path, *more):
-    settings = (f"security.password_file={path}", *more)
+    """Refusals do not wait, unless told otherwise: all tests come from one address."""
+    settings = (f"security.password_file={path}", "security.failure_delay_ms=0", *more)
     return [word for each in settings for word in ("--set", each)]
 
 
@@ -399,6 +400,70 @@ def test_a_broker_stops_while_passwords_wait(mesh, tmp_path):
     assert broker.stop() == 0
     for each in sockets:
         each.close()
+
+
+# ---- who tries passwords ----
+
+def come_in(broker, address, user, password):
+    client = m.Raw(m.Tcp(broker, source=address), V5)
+    client.send(m.connect(V5, "", username=user, password=password))
+    return client
+
+
+def test_who_tries_passwords_is_slowed_and_nobody_else(mesh, tmp_path):
+    path = tmp_path / "users"
+    passwd(path, "alice", "one", "--iterations", "4096")
+    passwd(path, "bob", "two", "--iterations", "4096")
+    # Waits as long as the test, so that nothing is a matter of time.
+    broker = mesh.start("solo", args=with_users(
+        path, "security.failure_delay_ms=500s", "security.failure_delay_max_ms=500s",
+        "limits.connect_timeout_ms=600s"))
+
+    def answer(*words):
+        client = come_in(broker, *words)
+        try:
+            return client.expect(m.CONNACK).reason
+        finally:
+            client.drop()
+
+    def passwords():
+        return broker.ask("status")["passwords"]
+
+    assert answer("127.0.0.2", "alice", "one") == 0
+    attempts = [come_in(broker, "127.0.0.2", "alice", f"wrong {i}") for i in range(30)]
+    brokers.wait_until(lambda: passwords()["wrong"] + passwords()["refused_early"] == 30,
+                       "all to be decided")
+    stats = passwords()
+    assert 10 <= stats["wrong"] == stats["refusals_waiting"] <= 12
+    assert stats["addresses"] == 1
+    assert answer("127.0.0.2", "alice", "one") == 0, "known, whoever else is there"
+    assert answer("127.0.0.2", "bob", "two") == BUSY, "not looked at"
+    assert answer("127.0.0.3", "bob", "two") == 0, "another address is another's"
+    scram = Scram("bob", "two")
+    client = m.Raw(m.Tcp(broker, source="127.0.0.2"), V5)
+    client.send(m.connect(V5, "", props=((m.AUTH_METHOD, METHOD), (m.AUTH_DATA, scram.first()))))
+    assert client.expect(m.CONNACK).reason == BUSY
+    for each in (client, *attempts):
+        each.drop()
+    assert answer("127.0.0.2", "bob", "wrong") == BUSY, "leaving helps nobody"
+    assert broker.log().count("passwords.wrong") == 1
+
+
+def test_scram_and_passwords_share_an_account_and_refusals_come(mesh, tmp_path):
+    path = tmp_path / "users"
+    passwd(path, "alice", "one", "--iterations", "4096")
+    broker = mesh.start("solo", args=with_users(
+        path, "security.failure_delay_ms=20ms", "security.failure_delay_max_ms=100ms"))
+    client = come_in(broker, "127.0.0.2", "alice", "wrong")
+    assert client.expect(m.CONNACK).reason == BAD_PASSWORD
+    assert client.until_closed() == []
+    client, scram = m.Raw(m.Tcp(broker, source="127.0.0.2"), V5), Scram("alice", "wrong")
+    client.send(m.connect(V5, "", props=((m.AUTH_METHOD, METHOD), (m.AUTH_DATA, scram.first()))))
+    client.send(auth(0x18, scram.final(auth_from(client.next())[1])))
+    assert client.expect(m.CONNACK).reason == BAD_PASSWORD
+    assert client.until_closed() == []
+    stats = broker.ask("status")["passwords"]
+    assert (stats["wrong"], stats["addresses"], stats["refusals_waiting"]) == (2, 1, 0)
 
 
 # ---- plexus passwd ----

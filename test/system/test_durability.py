@@ -62,6 +62,20 @@ def test_sessions_subscriptions_and_queues_survive(durable):
         assert client.receive().payload == b"still subscribed"
 
 
+def test_a_client_knows_its_own_retained_message_after_a_restart(durable):
+    """[MQTT-3.8.3-3] And nobody else takes it for their own."""
+    with Client(durable, client_id="x") as client:
+        client.publish("a", "m", 1, retain=True)
+    restart(durable)
+    for name in ("other", "x"):
+        with Client(durable, client_id=name) as client:
+            client.subscribe("a", 1, noLocal=True)
+            if name == "other":
+                assert client.receive().payload == b"m"
+            client.subscribe("b").publish("b", "end")
+            assert client.receive().payload == b"end"
+
+
 def test_version_3_sessions_survive_too(durable):
     with Client(durable, V311, client_id="old", persistent=True) as client:
         client.subscribe("a", 1)

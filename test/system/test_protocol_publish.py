@@ -82,30 +82,44 @@ def test_dup_says_nothing_to_others(raw, name, version, qos):
 
 @VERSIONS
 def test_unfinished_messages_are_sent_again_in_order_with_their_identifiers(raw, name, version):
-    """[MQTT-4.4.0-1] [MQTT-4.4.0-2] [MQTT-3.3.1-1] [MQTT-4.6.0-1]
+    """[MQTT-4.4.0-1] [MQTT-4.4.0-2] [MQTT-3.3.1-1] [MQTT-4.6.0-1] [MQTT-4.6.0-4]
     [MQTT311-3.3.1-1] [MQTT311-4.4.0-1]"""
     keep = {"clean": False, "props": [(m.SESSION_EXPIRY, 60)]}
     client, source = raw(version, name, **keep), raw(version, "")
     client.subscribe((name, 2))
-    for qos, text in ((1, "a"), (2, "b"), (1, "c"), (2, "d")):
+    for qos, text in ((1, "a"), (2, "b"), (1, "c"), (2, "d"), (2, "e")):
         source.publish(name, text, qos)
-    first = [client.expect(m.PUBLISH) for _ in range(4)]
-    client.send(m.ack(m.PUBREC, first[1].pid))
-    client.expect(m.PUBREL, first[1].pid)
+    a, b, c, d, e = (client.expect(m.PUBLISH).pid for _ in range(5))
+    for pid in (d, b):
+        client.send(m.ack(m.PUBREC, pid))
+        client.expect(m.PUBREL, pid)
     client.drop()
     client = raw(version, name, **keep)
-    again = [client.next() for _ in range(4)]
-    assert [one.pid for one in again] == [one.pid for one in first]
-    assert [one.kind for one in again] == [m.PUBLISH, m.PUBREL, m.PUBLISH, m.PUBLISH]
+    again = [client.next() for _ in range(5)]
+    assert [(one.kind, one.pid) for one in again] == [
+        (m.PUBREL, d), (m.PUBREL, b), (m.PUBLISH, a), (m.PUBLISH, c), (m.PUBLISH, e)]
     assert all(one.dup for one in again if one.kind == m.PUBLISH)
-    assert [one.payload for one in again if one.kind == m.PUBLISH] == [b"a", b"c", b"d"]
-    client.send(m.ack(m.PUBACK, first[0].pid), m.ack(m.PUBCOMP, first[1].pid),
-                m.ack(m.PUBACK, first[2].pid), m.ack(m.PUBREC, first[3].pid))
-    client.expect(m.PUBREL, first[3].pid)
-    client.send(m.ack(m.PUBCOMP, first[3].pid))
+    assert [one.payload for one in again if one.kind == m.PUBLISH] == [b"a", b"c", b"e"]
+    client.send(m.ack(m.PUBACK, a), m.ack(m.PUBCOMP, b), m.ack(m.PUBACK, c), m.ack(m.PUBCOMP, d),
+                m.ack(m.PUBREC, e))
+    client.expect(m.PUBREL, e)
+    client.send(m.ack(m.PUBCOMP, e))
     assert client.until_ping() == []
     client.drop()
     assert raw(version, name, **keep).until_ping() == []
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_no_time_to_live_is_enough_for_who_can_take_it_at_once(raw, name, qos):
+    """[MQTT-3.3.2-5] [MQTT-3.3.2-6]"""
+    keep = {"clean": False, "props": [(m.SESSION_EXPIRY, 60)]}
+    here, away, source = raw(V5, ""), raw(V5, name, **keep), raw(V5, "")
+    for each in (here, away):
+        each.subscribe((name, 2))
+    away.drop()
+    source.publish(name, "x", qos, props=[(m.EXPIRY, 0)])
+    assert [(one.qos, one.prop(m.EXPIRY)) for one in here.messages()] == [(qos, 0)]
+    assert raw(V5, name, **keep).messages() == []
 
 
 @VERSIONS

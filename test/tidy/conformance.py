@@ -55,6 +55,17 @@ Choices where the standard leaves one:
   client that is taken over from is mourned like one that was lost.
 - A queue that is full drops the newest message, and says so now and then. QoS 0 is queued
   only with `session.queue_qos0`.
+- Message expiry, at every QoS: what can go out at once to a client that is connected is in time,
+  even with an interval of 0; waiting for the disk alone is no waiting. What has to wait, for the
+  client or for room in its window, is dropped when its interval is over, and goes out with what
+  is left of it. A message that was sent once is completed, whatever its age. An interval of 0
+  does not cross the mesh.
+- No Local looks at the client identifier, in whatever session the message was published: retained
+  messages and wills of earlier ones are a client's own. What came from another broker of the
+  mesh is nobody's own.
+- A client that is back gets its PUBRELs first, in the order of its PUBRECs, then PUBLISHes in
+  their order. After a restart of the broker those PUBRELs come in the order of the messages: the
+  store knows what was received, not when.
 - Topic aliases towards clients that allow them: 32 at most, at once while one is free, then
   from the second time a topic is met; the least recently used goes first.
 - Reason 0x10 goes out only while no other broker of the mesh wants anything.
