@@ -20,10 +20,10 @@ struct node {
         VEC(struct held);
     } held;                 /* in order, of rising tokens */
     uint64_t durable_token; /* the store has come so far */
-    uint64_t now_us;      /* last heard, for mesh events that follow from core events */
-    uint64_t join_due_ms; /* clients wait no longer than this */
-    bool joined; /* a link was full, or join_due_ms has passed */
-    bool telling; /* the mesh is told what clients here want: somebody may hear it */
+    uint64_t now_us;        /* last heard, for mesh events that follow from core events */
+    uint64_t join_due_ms;   /* clients wait no longer than this */
+    bool joined;            /* a link was full, or join_due_ms has passed */
+    bool telling;           /* the mesh is told what clients here want: somebody may hear it */
 };
 
 void node_out_clear(struct node_out *out)

@@ -34,8 +34,8 @@ static void on_health(void *context, enum store_health health, const char *why)
     if (health == STORE_FAILED)
         broker->disk_failed = true;
     else
-        broker_step(broker, (struct core_event){ .kind = CORE_STORE,
-                                                 .store_full = health == STORE_FULL });
+        broker_step(broker,
+                    (struct core_event){ .kind = CORE_STORE, .store_full = health == STORE_FULL });
 }
 
 static int on_restore(void *context, const struct durable_op *op)
@@ -194,10 +194,9 @@ static bool restore(struct broker *broker, const struct store_config *config)
 
 void broker_start(struct broker *broker, const struct mesh_config *mesh)
 {
-    struct node_config config = { .core = { .seed = 1,
-                                            .queue_memory_bytes_max = 400,
-                                            .inflight_max = 4 },
-                                  .mesh = *mesh };
+    struct node_config config = {
+        .core = { .seed = 1, .queue_memory_bytes_max = 400, .inflight_max = 4 }, .mesh = *mesh
+    };
     struct store_config store = { .dir = "store",
                                   .disk = &broker->vdisk.disk,
                                   .memory_tables = broker->tables,

@@ -29,15 +29,15 @@ struct broker {
     struct node_out out;   /* of the steps that run */
     struct node_out going; /* being carried out */
     bool carrying;
-    conn_id conns; /* given out so far */
-    conn_id late;  /* who looks at what is retained; 0: nobody now */
+    conn_id conns;                  /* given out so far */
+    conn_id late;                   /* who looks at what is retained; 0: nobody now */
     uint32_t retained[AUTHORS_MAX]; /* what it has seen */
     unsigned crashes;
     bool disk_failed, full;
-    bool leaving;     /* it has said goodbye */
-    uint32_t loading; /* parts of queues that were asked for and have not come */
+    bool leaving;                     /* it has said goodbye */
+    uint32_t loading;                 /* parts of queues that were asked for and have not come */
     uint64_t token_given, token_said; /* the last operation's, and how far the store has come */
-    uint64_t hash; /* of all that it sent to clients */
+    uint64_t hash;                    /* of all that it sent to clients */
     /* What its mesh wants, after what the core wanted; NULL: nobody carries it out. */
     void (*carry_mesh)(void *context, struct broker *broker, struct mesh_out *out);
     void *context;

@@ -312,11 +312,12 @@ void client_publish(struct client *client, enum stream stream, uint8_t qos, uint
 
     if (!client->up || client->flight_count == FLIGHTS_MAX || author->sent[stream] >= max)
         return;
-    struct flight flight = { .qos = qos,
-                             .tag = { .stream = stream,
-                                      .author = client->index,
-                                      .number = ++author->sent[stream] } };
-    if (stream == STREAM_RETAINED) /* of mixed QoS the older may be sent again when the newer may not */
+    struct flight flight = {
+        .qos = qos,
+        .tag = { .stream = stream, .author = client->index, .number = ++author->sent[stream] }
+    };
+    /* Of mixed QoS the older may be sent again when the newer may not. */
+    if (stream == STREAM_RETAINED)
         flight.qos = (uint8_t)(1 + client->index % 2);
     if (stream == STREAM_SURE) {
         flight.filler = filler;
@@ -351,8 +352,8 @@ static void hand_in(struct client *client, const struct mqtt_packet *packet)
     assert(named || packet->publish.payload.len == 0);
     if (client->broker->full)
         note_refused(client, &packet->publish, &tag);
-    broker_step(client->broker, (struct core_event){
-                                    .kind = CORE_PACKET, .conn = client->conn, .packet = packet });
+    broker_step(client->broker,
+                (struct core_event){ .kind = CORE_PACKET, .conn = client->conn, .packet = packet });
     if (named && ledger->witness.accepted && core_stats(core).messages_in > before)
         ledger->witness.accepted(ledger->witness.context, client, &tag, packet->publish.qos);
 }
@@ -372,9 +373,9 @@ bool client_speak(struct client *client)
     if (packet.kind == MQTT_PUBLISH)
         hand_in(client, &packet);
     else
-        broker_step(client->broker,
-                    (struct core_event){
-                        .kind = CORE_PACKET, .conn = client->conn, .packet = &packet });
+        broker_step(
+            client->broker,
+            (struct core_event){ .kind = CORE_PACKET, .conn = client->conn, .packet = &packet });
     free(parcel.bytes);
     return true;
 }

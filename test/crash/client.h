@@ -17,7 +17,7 @@ struct broker;
 struct flight {
     uint16_t id;
     uint8_t qos;
-    bool received; /* PUBREC came: PUBREL is what is sent again */
+    bool received;   /* PUBREC came: PUBREL is what is sent again */
     uint32_t filler; /* bytes in front of the tag */
     struct tag tag;
 };

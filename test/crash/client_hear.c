@@ -102,8 +102,8 @@ static void take(struct client *client, const struct mqtt_publish *packet)
     struct tag tag;
     char topic[STREAM_TOPIC_CHARS];
 
-    if (!tag_read(packet->payload, &tag) || tag.author >= ledger->author_count ||
-        tag.number == 0 || tag.number > ledger->authors[tag.author].sent[tag.stream] ||
+    if (!tag_read(packet->payload, &tag) || tag.author >= ledger->author_count || tag.number == 0 ||
+        tag.number > ledger->authors[tag.author].sent[tag.stream] ||
         !str_equal(packet->topic,
                    str_from_c(stream_topic(&ledger->authors[tag.author], tag.stream, topic)))) {
         ledger_wrong(ledger, "%s gets what nobody sent", client->author->name);
@@ -122,8 +122,7 @@ static void take_will(struct client *client, const struct mqtt_publish *packet)
 {
     struct broker *broker = client->broker;
     size_t blank = str_find(packet->payload, ' ', 0);
-    const struct author *from =
-        ledger_author(broker->ledger, str_slice(packet->payload, 0, blank));
+    const struct author *from = ledger_author(broker->ledger, str_slice(packet->payload, 0, blank));
     uint32_t life = number_of(str_slice(packet->payload, blank + 1, packet->payload.len));
 
     for (size_t i = 0; i < broker->client_count; i++) {
@@ -184,7 +183,7 @@ static void on_answer(struct client *client, const struct mqtt_packet *packet)
                    packet->puback.reason != REASON_PACKET_IDENTIFIER_NOT_FOUND;
 
     if (packet->kind == MQTT_PUBREL) {
-        client->owes[id / 8] &= (uint8_t)~(1 << id % 8);
+        client->owes[id / 8] &= (uint8_t) ~(1 << id % 8);
         client_say_ack(client, MQTT_PUBCOMP, id);
         return;
     }

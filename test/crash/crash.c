@@ -100,10 +100,9 @@ static void make_clients(struct crash *crash)
     for (uint32_t i = 0; i < CLIENTS; i++) {
         struct client *client = &crash->clients[i];
         snprintf(crash->ledger.authors[i].name, NAME_CHARS, "%s", names[i]);
-        *client = (struct client){ .author = &crash->ledger.authors[i],
-                                   .broker = &crash->broker,
-                                   .index = i,
-                                   .kept = true };
+        *client = (struct client){
+            .author = &crash->ledger.authors[i], .broker = &crash->broker, .index = i, .kept = true
+        };
         client_wants(client, "m/#", 2);
         client_wants(client, "q/#", 0);
         client_wants(client, "will/#", 1);

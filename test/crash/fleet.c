@@ -155,12 +155,11 @@ void fleet_arm(struct fleet *fleet, uint32_t node)
     if (!mail && broker_is_still(broker))
         return;
     fleet->armed[node] = true;
-    sim_push(fleet->sim,
-             (struct sim_event){ .time_us = fleet->sim->now_us + 10 +
-                                            rand_below(&fleet->rand, mail ? 300 : 3000),
-                                 .kind = SIM_WORK,
-                                 .node = node,
-                                 .life = fleet->sim->nodes.at[node].life });
+    sim_push(fleet->sim, (struct sim_event){ .time_us = fleet->sim->now_us + 10 +
+                                                        rand_below(&fleet->rand, mail ? 300 : 3000),
+                                             .kind = SIM_WORK,
+                                             .node = node,
+                                             .life = fleet->sim->nodes.at[node].life });
 }
 
 /* ---- what brokers ask ---- */
@@ -277,13 +276,13 @@ struct fleet *fleet_new(uint64_t seed, uint32_t nodes)
     rand_init(&fleet->rand, hash_mix(seed));
     fleet->count = nodes ? nodes : 2 + (uint32_t)rand_below(&fleet->rand, FLEET_MAX - 1);
     assert(fleet->count <= FLEET_MAX);
-    fleet->index = sim_need(calloc(
-        (size_t)AUTHORS_MAX * STREAM_COUNT * MESSAGES_MAX * ATTEMPTS_MAX, sizeof *fleet->index));
+    fleet->index = sim_need(calloc((size_t)AUTHORS_MAX * STREAM_COUNT * MESSAGES_MAX * ATTEMPTS_MAX,
+                                   sizeof *fleet->index));
     fleet->ledger.witness =
         (struct witness){ passage_accepted, passage_taken, passage_let_go, fleet };
-    fleet->hooks = (struct sim_brokers){
-        start, stop, step, deadline, work, passage_bundle, passage_deliver, fleet
-    };
+    fleet->hooks =
+        (struct sim_brokers){ start,           stop, step, deadline, work, passage_bundle,
+                              passage_deliver, fleet };
     enum sim_shape shape = (enum sim_shape)rand_below(&fleet->rand, SIM_SHAPES);
     fleet->sim = sim_new_whole(shape, fleet->count, seed, &fleet->hooks);
     for (uint32_t i = 0; i < fleet->count; i++)

@@ -41,12 +41,12 @@ enum place {
 };
 
 struct copy_at {
-    uint8_t place; /* enum place */
-    uint8_t node;  /* PLACE_OWED, PLACE_HELD: where; PLACE_WIRE: from where */
-    bool cut;      /* it travels in pieces */
-    bool excused;  /* the broker that had it counted a frame that it dropped, or lost a link */
-    bool firm;     /* what it became there is durable */
-    uint32_t rank; /* PLACE_CAME: as the how manieth there */
+    uint8_t place;     /* enum place */
+    uint8_t node;      /* PLACE_OWED, PLACE_HELD: where; PLACE_WIRE: from where */
+    bool cut;          /* it travels in pieces */
+    bool excused;      /* the broker that had it counted a frame that it dropped, or lost a link */
+    bool firm;         /* what it became there is durable */
+    uint32_t rank;     /* PLACE_CAME: as the how manieth there */
     uint64_t since_us; /* PLACE_OWED, PLACE_HELD */
 };
 
@@ -59,7 +59,7 @@ struct passage {
     uint32_t origin;
     uint64_t taken_us;
     struct copy_at copies[FLEET_MAX];
-    uint32_t due, got; /* clients, a bit each: who must get it, who has */
+    uint32_t due, got;                        /* clients, a bit each: who must get it, who has */
     uint8_t lives[FLEET_MAX * FLEET_CLIENTS]; /* in which of its connections each got it */
 };
 
@@ -77,13 +77,13 @@ struct fleet {
     uint32_t count;
     struct broker brokers[FLEET_MAX];
     struct client clients[FLEET_MAX * FLEET_CLIENTS];
-    bool absent[FLEET_MAX * FLEET_CLIENTS]; /* stays away for now */
-    bool armed[FLEET_MAX];                  /* its SIM_WORK is on the way */
-    bool owing[FLEET_MAX];                  /* it may owe messages to others */
-    bool soft[FLEET_MAX]; /* what came to it may not be durable yet */
-    bool healing;  /* no more faults */
-    bool flushing; /* the step that runs ends a turn */
-    uint8_t quiet; /* all has settled, in this round; 0: not */
+    bool absent[FLEET_MAX * FLEET_CLIENTS];   /* stays away for now */
+    bool armed[FLEET_MAX];                    /* its SIM_WORK is on the way */
+    bool owing[FLEET_MAX];                    /* it may owe messages to others */
+    bool soft[FLEET_MAX];                     /* what came to it may not be durable yet */
+    bool healing;                             /* no more faults */
+    bool flushing;                            /* the step that runs ends a turn */
+    uint8_t quiet;                            /* all has settled, in this round; 0: not */
     uint32_t incs[FLEET_MAX];                 /* of the last start */
     uint32_t seen_incs[FLEET_MAX][FLEET_MAX]; /* by viewer and viewed */
     uint32_t sids[FLEET_MAX];

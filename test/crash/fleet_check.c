@@ -202,8 +202,8 @@ static void check_retained(struct fleet *fleet, const struct broker *broker)
         const struct author *from = &fleet->ledger.authors[i];
         if (from->home != broker->index &&
             !(fleet->kept[broker->index][i].now >> broker->retained[i] & 1))
-            ledger_wrong(&fleet->ledger, "%s retains %u of %s, of %llx", name_of(fleet, broker->index),
-                         broker->retained[i], from->name,
+            ledger_wrong(&fleet->ledger, "%s retains %u of %s, of %llx",
+                         name_of(fleet, broker->index), broker->retained[i], from->name,
                          (unsigned long long)fleet->kept[broker->index][i].now);
     }
 }

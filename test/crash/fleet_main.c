@@ -56,8 +56,8 @@ static bool run(const struct options *options, bool twice, struct fleet_result *
 {
     struct fleet_result result, again;
     struct buf wrong = { 0 };
-    bool well = fleet_run(options->seed, options->nodes, options->steps, options->trace, &result,
-                          &wrong);
+    bool well =
+        fleet_run(options->seed, options->nodes, options->steps, options->trace, &result, &wrong);
 
     if (well && twice) {
         fleet_run(options->seed, options->nodes, options->steps, false, &again, &wrong);
@@ -66,8 +66,8 @@ static bool run(const struct options *options, bool twice, struct fleet_result *
             buf_printf(&wrong, "the same seed gave other effects\n");
     }
     if (!well) {
-        printf("%.*s    replay: ./dev sim fleet --seed %" PRIu64 " --steps %u", STR_ARG(buf_str(&wrong)),
-               options->seed, options->steps);
+        printf("%.*s    replay: ./dev sim fleet --seed %" PRIu64 " --steps %u",
+               STR_ARG(buf_str(&wrong)), options->seed, options->steps);
         if (options->nodes)
             printf(" --nodes %u", options->nodes);
         printf(" --trace\n");

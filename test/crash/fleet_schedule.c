@@ -79,8 +79,9 @@ static void act(struct fleet *fleet, unsigned what)
         client_cut(client);
     } else if (what < 25) {
         /* The last filter of the first client is that of wills: it stays. */
-        client_toggle(client, &client->slots[below(fleet, (unsigned)client->slot_count -
-                                                              (client->index % FLEET_CLIENTS == 0))]);
+        client_toggle(client,
+                      &client->slots[below(fleet, (unsigned)client->slot_count -
+                                                      (client->index % FLEET_CLIENTS == 0))]);
     } else {
         publish(fleet, client);
     }
@@ -126,9 +127,7 @@ static void change_broker(struct fleet *fleet)
         if (!broker->leaving)
             sim_leave(fleet->sim, name_of(fleet, node));
         break;
-    default:
-        say(fleet, name_of(fleet, node), "stops");
-        fleet_crash(fleet, node, below(fleet, 2));
+    default: say(fleet, name_of(fleet, node), "stops"); fleet_crash(fleet, node, below(fleet, 2));
     }
 }
 
@@ -330,8 +329,8 @@ bool fleet_run(uint64_t seed, uint32_t nodes, unsigned steps, bool trace,
     for (uint8_t round = 1; round <= ROUNDS && fleet_is_well(fleet); round++)
         go_round(fleet, round, steps);
     bool well = fleet_is_well(fleet);
-    *ret_result = (struct fleet_result){ .messages = fleet->passages.len,
-                                         .hash = sim_hash(fleet->sim) };
+    *ret_result =
+        (struct fleet_result){ .messages = fleet->passages.len, .hash = sim_hash(fleet->sim) };
     for (uint32_t i = 0; i < fleet->count; i++) {
         ret_result->crashes += fleet->brokers[i].crashes;
         ret_result->hash = hash_mix(ret_result->hash ^ fleet->brokers[i].hash);

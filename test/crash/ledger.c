@@ -52,8 +52,8 @@ uint32_t number_of(struct str text)
 /* <m03001702>: stream, author, number, attempt. */
 void tag_write(const struct tag *tag, char out[TAG_LEN + 1])
 {
-    snprintf(out, TAG_LEN + 1, "<%c%02u%04u%02u>", stream_letters[tag->stream],
-             tag->author % 100, tag->number % 10000, tag->attempt % 100);
+    snprintf(out, TAG_LEN + 1, "<%c%02u%04u%02u>", stream_letters[tag->stream], tag->author % 100,
+             tag->number % 10000, tag->attempt % 100);
 }
 
 bool tag_read(struct str text, struct tag *ret_tag)

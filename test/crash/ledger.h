@@ -63,7 +63,7 @@ struct ledger {
 
 /* Note a violation. */
 __attribute__((format(printf, 2, 3))) void ledger_wrong(struct ledger *ledger, const char *format,
-                                                       ...);
+                                                        ...);
 
 /* The author with this name, or NULL. */
 struct author *ledger_author(struct ledger *ledger, struct str name);

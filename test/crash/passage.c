@@ -40,9 +40,8 @@ static const char *node_name(const struct fleet *fleet, uint32_t node)
     return fleet->sim->nodes.at[node].name;
 }
 
-__attribute__((format(printf, 3, 4))) static void wrong(struct fleet *fleet,
-                                                        const struct passage *passage,
-                                                        const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+wrong(struct fleet *fleet, const struct passage *passage, const char *format, ...)
 {
     char text[200], tag[TAG_LEN + 1];
     va_list list;
@@ -145,8 +144,8 @@ static void move(struct fleet *fleet, uint32_t node, enum sim_way way, struct pa
                  uint32_t to)
 {
     struct copy_at *copy = &passage->copies[to];
-    bool at_origin = node == passage->origin &&
-                     (copy->place == PLACE_NONE || copy->place == PLACE_OWED);
+    bool at_origin =
+        node == passage->origin && (copy->place == PLACE_NONE || copy->place == PLACE_OWED);
     bool held = copy->place == PLACE_HELD && copy->node == node;
 
     if (way == SIM_LEAVES && !at_origin && !held)
@@ -216,8 +215,7 @@ void passage_bundle(void *context, uint32_t node, enum sim_way way, struct str b
         struct str frame = wire_get_bytes(&r, wire_get_varint(&r));
         if (wire_finish(&r) == ERR_OK || wire_left(&r) > 0) {
             if (frame.len > 0 && (frame.ptr[0] == DATA_FRAME || frame.ptr[0] == FRAG_FRAME))
-                on_frame(context, node, way, (uint8_t)frame.ptr[0],
-                         str_slice(frame, 1, frame.len));
+                on_frame(context, node, way, (uint8_t)frame.ptr[0], str_slice(frame, 1, frame.len));
         }
     }
 }
@@ -229,8 +227,8 @@ void passage_dropped(struct fleet *fleet, uint32_t node)
     vec_each (&fleet->passages, passage) {
         for (uint32_t i = 0; i < fleet->count; i++) {
             struct copy_at *copy = &passage->copies[i];
-            copy->excused |= copy->node == node &&
-                             (copy->place == PLACE_OWED || copy->place == PLACE_HELD);
+            copy->excused |=
+                copy->node == node && (copy->place == PLACE_OWED || copy->place == PLACE_HELD);
         }
     }
 }

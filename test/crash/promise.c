@@ -41,8 +41,8 @@ void promise_check(struct broker *broker)
         check_subscriber(ledger, client);
         if (client->flight_count)
             ledger_wrong(ledger, "%s waits for answers to %zu, from %u of stream %u on",
-                         client->author->name, client->flight_count,
-                         client->flights[0].tag.number, client->flights[0].tag.stream);
+                         client->author->name, client->flight_count, client->flights[0].tag.number,
+                         client->flights[0].tag.stream);
         if (client->mourned > client->will_seen)
             ledger_wrong(ledger, "the will of %s, life %u, was never sent", client->author->name,
                          client->mourned);

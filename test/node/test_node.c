@@ -111,10 +111,10 @@ static void durable(struct pair *pair, unsigned side)
 
 static void connect(struct pair *pair, unsigned side, bool kept)
 {
-    struct mqtt_packet connect = { .kind = MQTT_CONNECT,
-                                   .connect = { .version = MQTT_5,
-                                                .clean_start = true,
-                                                .client_id = STR("c") } };
+    struct mqtt_packet connect = {
+        .kind = MQTT_CONNECT,
+        .connect = { .version = MQTT_5, .clean_start = true, .client_id = STR("c") }
+    };
 
     if (kept) {
         connect.connect.props.session_expiry_interval = 1000;
@@ -127,12 +127,11 @@ static void connect(struct pair *pair, unsigned side, bool kept)
 
 static void publish(struct pair *pair, uint8_t qos, uint16_t id)
 {
-    packet(pair, 0,
-           &(struct mqtt_packet){ .kind = MQTT_PUBLISH,
-                                  .publish = { .qos = qos,
-                                               .packet_id = id,
-                                               .topic = STR("t"),
-                                               .payload = STR("x") } });
+    packet(
+        pair, 0,
+        &(struct mqtt_packet){
+            .kind = MQTT_PUBLISH,
+            .publish = { .qos = qos, .packet_id = id, .topic = STR("t"), .payload = STR("x") } });
 }
 
 /* The first one's client publishes, in a session that is kept or not; the second one's has
@@ -149,15 +148,17 @@ static struct pair *pair_new(bool kept)
         ck_assert_ptr_nonnull(pair->side[i].node);
     }
     for (unsigned i = 0; i < 2; i++) {
-        link_event(pair, i, (struct mesh_event){ .kind = MESH_LINK_UP, .seed = i ? MESH_ACCEPTED : 0 });
-        link_event(pair, i, (struct mesh_event){ .kind = MESH_LINK_WRITABLE, .room = MESH_LINK_ROOM });
+        link_event(pair, i,
+                   (struct mesh_event){ .kind = MESH_LINK_UP, .seed = i ? MESH_ACCEPTED : 0 });
+        link_event(pair, i,
+                   (struct mesh_event){ .kind = MESH_LINK_WRITABLE, .room = MESH_LINK_ROOM });
     }
     connect(pair, 0, kept);
     connect(pair, 1, false);
     packet(pair, 1,
-           &(struct mqtt_packet){ .kind = MQTT_SUBSCRIBE,
-                                  .subscribe = { .packet_id = 1,
-                                                 .list = { list, sizeof list - 1 } } });
+           &(struct mqtt_packet){
+               .kind = MQTT_SUBSCRIBE,
+               .subscribe = { .packet_id = 1, .list = { list, sizeof list - 1 } } });
     for (int i = 0; i < SETTLE_STEPS; i++)
         run(pair);
     ck_assert(mesh_has_interest(node_mesh(pair->side[0].node)));
