@@ -209,7 +209,7 @@ void broker_start(struct broker *broker, const struct mesh_config *mesh)
 
     vdisk_fail(&broker->vdisk, 0, 0, 0, ERR_OK); /* somebody made room */
     broker->conns = broker->late = 0;
-    broker->disk_failed = broker->full = broker->leaving = false;
+    broker->disk_failed = broker->full = broker->troubled = broker->leaving = false;
     broker->loading = 0;
     broker->token_given = broker->token_said = 0;
     broker->node = node_new(&config, broker->now_ms);
@@ -284,6 +284,7 @@ void broker_trouble(struct broker *broker, struct rand *rand)
 {
     uint64_t after = rand_below(rand, 20), times = 1 + rand_below(rand, 5);
 
+    broker->troubled = true;
     broker->vdisk.short_writes = rand_below(rand, 2) == 0;
     if (rand_below(rand, 3) == 0)
         vdisk_fail(&broker->vdisk, VDISK_SYNC, after, 1, ERR_IO);

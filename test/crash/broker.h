@@ -34,8 +34,9 @@ struct broker {
     uint32_t retained[AUTHORS_MAX]; /* what it has seen */
     unsigned crashes;
     bool disk_failed, full;
-    bool leaving;                     /* it has said goodbye */
-    uint32_t loading;                 /* parts of queues that were asked for and have not come */
+    bool troubled;    /* its disk was made to fail since it started: the store may wait for room */
+    bool leaving;     /* it has said goodbye */
+    uint32_t loading; /* parts of queues that were asked for and have not come */
     uint64_t token_given, token_said; /* the last operation's, and how far the store has come */
     uint64_t hash;                    /* of all that it sent to clients */
     /* What its mesh wants, after what the core wanted; NULL: nobody carries it out. */

@@ -70,8 +70,7 @@ static void stop(void *context, uint32_t node)
 {
     struct fleet *fleet = context;
     struct broker *broker = &fleet->brokers[node];
-    bool well = !broker->full && !broker->disk_failed && broker->vdisk.crash_at == 0 &&
-                broker->vdisk.fail_times == 0;
+    bool well = !broker->troubled && broker->vdisk.crash_at == 0;
 
     if (broker->leaving && well) {
         fleet->soft[node] = true;
