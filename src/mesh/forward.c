@@ -245,7 +245,7 @@ void forward_publish(struct mesh *mesh, struct message *message)
 
     if (!wanted || count == 0 || count == SIZE_MAX)
         return;
-    if (message->expires_ms != MESSAGE_NEVER && message->expires_ms <= mesh->now_ms)
+    if (message->expires_ms != MESSAGE_NEVER && message->expires_ms < mesh->now_ms)
         return;
     uint8_t flow = (uint8_t)hash_mix(hash ^ message->publisher << 32);
     vec_clear(&forward->hops);

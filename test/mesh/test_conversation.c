@@ -68,6 +68,26 @@ START_TEST(an_unsubscribe_is_told_after_the_linger)
 }
 END_TEST
 
+/* What can go on at once is in time, even if it must not wait at all. */
+START_TEST(a_message_with_no_time_left_still_crosses)
+{
+    struct world *world = world_new(2, NULL);
+
+    world_join(world, A, B);
+    world_subscribe(world, B, "t");
+    world_run(world, 100);
+    struct message *message = message_new(STR("t"), (struct str){ 0 }, STR("now"));
+    message->expires_ms = world->now_ms;
+    world_publish_message(world, A, message);
+    message = message_new(STR("t"), (struct str){ 0 }, STR("late"));
+    message->expires_ms = world->now_ms - 1;
+    world_publish_message(world, A, message);
+    world_run(world, 5);
+    ck_assert_str_eq(world->nodes[B].inbox, "t=now ");
+    world_free(world);
+}
+END_TEST
+
 START_TEST(a_message_crosses_two_hops_whole)
 {
     struct world *world = world_new(3, NULL);
@@ -516,10 +536,10 @@ END_TEST
 
 UNIT_MAIN("mesh/conversation", two_brokers_shake_hands_and_know_each_other,
           a_lone_subscription_is_told_at_once, an_unsubscribe_is_told_after_the_linger,
-          a_message_crosses_two_hops_whole, each_of_several_destinations_gets_one_copy,
-          a_cut_link_reroutes_through_the_third_broker, a_silent_link_is_dead_after_three_pings,
-          a_handshake_that_does_not_end_is_given_up, another_mesh_is_refused_by_name,
-          of_two_links_between_a_pair_the_lower_id_s_stays,
+          a_message_crosses_two_hops_whole, a_message_with_no_time_left_still_crosses,
+          each_of_several_destinations_gets_one_copy, a_cut_link_reroutes_through_the_third_broker,
+          a_silent_link_is_dead_after_three_pings, a_handshake_that_does_not_end_is_given_up,
+          another_mesh_is_refused_by_name, of_two_links_between_a_pair_the_lower_id_s_stays,
           of_two_links_dialled_by_one_side_the_newer_stays, equal_databases_exchange_no_records,
           a_broker_that_was_away_gets_a_snapshot,
           a_restarted_broker_s_old_interest_serves_until_the_new_comes,

@@ -58,8 +58,8 @@ Choices where the standard leaves one:
 - Message expiry, at every QoS: what can go out at once to a client that is connected is in time,
   even with an interval of 0; waiting for the disk alone is no waiting. What has to wait, for the
   client or for room in its window, is dropped when its interval is over, and goes out with what
-  is left of it. A message that was sent once is completed, whatever its age. An interval of 0
-  does not cross the mesh.
+  is left of it. A message that was sent once is completed, whatever its age. Between brokers
+  what is left counts in whole seconds, begun ones as whole.
 - No Local looks at the client identifier, in whatever session the message was published: retained
   messages and wills of earlier ones are a client's own. What came from another broker of the
   mesh is nobody's own.
