@@ -52,15 +52,15 @@ static struct mesh *start(void *context, uint32_t node, const struct mesh_config
     struct fleet *fleet = context;
     struct broker *broker = fleet_broker(fleet, node);
 
-    if (config->inc <= fleet->incs[node])
+    if (config->inc <= fleet->members[node].inc)
         ledger_wrong(&fleet->ledger, "%s starts with incarnation %u after %u",
-                     fleet->sim->nodes.at[node].name, config->inc, fleet->incs[node]);
-    fleet->incs[node] = config->inc;
-    fleet->armed[node] = false;
-    fleet->tseqs[node] = 0;
-    fleet->drops[node] = 0;
+                     fleet->sim->nodes.at[node].name, config->inc, fleet->members[node].inc);
+    fleet->members[node].inc = config->inc;
+    fleet->members[node].armed = false;
+    fleet->members[node].tseq = 0;
+    fleet->members[node].drops = 0;
     for (uint32_t i = 0; i < fleet->count; i++)
-        fleet->seen_incs[node][i] = 0; /* it learns anew */
+        fleet->members[node].seen_incs[i] = 0; /* it learns anew */
     fleet_disturb(fleet);
     broker_start(broker, config);
     return node_mesh(broker->node);
@@ -73,7 +73,7 @@ static void stop(void *context, uint32_t node)
     bool well = !broker->troubled && broker->vdisk.crash_at == 0;
 
     if (broker->leaving && well) {
-        fleet->soft[node] = true;
+        fleet->members[node].soft = true;
         passage_firm(fleet, node);
     } else if (broker->leaving) {
         passage_doubt(fleet, node);
@@ -127,7 +127,7 @@ static void work(void *context, uint32_t node)
     struct fleet *fleet = context;
     struct broker *broker = fleet_broker(fleet, node);
 
-    fleet->armed[node] = false;
+    fleet->members[node].armed = false;
     if (rand_below(&fleet->rand, 3)) {
         carry_mail(fleet, broker);
     } else {
@@ -147,13 +147,13 @@ void fleet_arm(struct fleet *fleet, uint32_t node)
     struct broker *broker = &fleet->brokers[node];
     bool mail = false;
 
-    if (fleet->armed[node] || !broker->node)
+    if (fleet->members[node].armed || !broker->node)
         return;
     for (size_t i = 0; i < broker->client_count; i++)
         mail |= client_has_mail(&broker->clients[i]);
     if (!mail && broker_is_still(broker))
         return;
-    fleet->armed[node] = true;
+    fleet->members[node].armed = true;
     sim_push(fleet->sim, (struct sim_event){ .time_us = fleet->sim->now_us + 10 +
                                                         rand_below(&fleet->rand, mail ? 300 : 3000),
                                              .kind = SIM_WORK,
@@ -174,14 +174,14 @@ static void watch(struct fleet *fleet, uint32_t node)
     size_t cursor = 0;
 
     while (mesh_next_node(mesh, &cursor, &view)) {
-        if (view.self && view.tseq != fleet->tseqs[node]) {
-            fleet->tseqs[node] = view.tseq;
+        if (view.self && view.tseq != fleet->members[node].tseq) {
+            fleet->members[node].tseq = view.tseq;
             fleet_disturb(fleet);
         }
     }
-    if (drops != fleet->drops[node])
+    if (drops != fleet->members[node].drops)
         passage_dropped(fleet, node);
-    fleet->drops[node] = drops;
+    fleet->members[node].drops = drops;
 }
 
 /* Who a broker is is written down, so it never meets what it takes for another one of its
@@ -262,9 +262,9 @@ static void make_broker(struct fleet *fleet, uint32_t node)
     broker->client_count = FLEET_CLIENTS;
     broker->carry_mesh = carry_mesh;
     broker->context = fleet;
-    fleet->sids[node] = node_sid(&fleet->sim->nodes.at[node].id, 0);
+    fleet->members[node].sid = node_sid(&fleet->sim->nodes.at[node].id, 0);
     for (uint32_t i = 0; i < AUTHORS_MAX; i++)
-        fleet->kept[node][i] = (struct kept_values){ 1, 1 };
+        fleet->members[node].kept[i] = (struct kept_values){ 1, 1 };
 }
 
 struct fleet *fleet_new(uint64_t seed, uint32_t nodes)

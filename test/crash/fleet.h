@@ -68,6 +68,22 @@ struct kept_values {
     uint64_t now, after_crash;
 };
 
+/* What is known of one broker beside itself. */
+struct member {
+    bool armed;                                    /* its SIM_WORK is on the way */
+    bool owing;                                    /* it may owe messages to others */
+    bool soft;                                     /* what came to it may not be durable yet */
+    uint32_t inc;                                  /* of its last start */
+    uint32_t tseq;                                 /* of what it says of its links */
+    uint32_t sid;                                  /* stands for it in frames */
+    uint64_t drops;                                /* frames, as it counted them */
+    uint32_t seen_incs[FLEET_MAX];                 /* as it sees the others */
+    uint32_t ranks;                                /* messages that came to it */
+    uint32_t newest[AUTHORS_MAX][STREAM_COUNT][3]; /* first attempts that came, by QoS */
+    struct kept_values kept[AUTHORS_MAX];
+    uint32_t will_came[AUTHORS_MAX]; /* the last life whose will came */
+};
+
 struct fleet {
     uint64_t seed;
     struct rand rand;
@@ -76,25 +92,14 @@ struct fleet {
     struct ledger ledger;
     uint32_t count;
     struct broker brokers[FLEET_MAX];
+    struct member members[FLEET_MAX];
     struct client clients[FLEET_MAX * FLEET_CLIENTS];
-    bool absent[FLEET_MAX * FLEET_CLIENTS];   /* stays away for now */
-    bool armed[FLEET_MAX];                    /* its SIM_WORK is on the way */
-    bool owing[FLEET_MAX];                    /* it may owe messages to others */
-    bool soft[FLEET_MAX];                     /* what came to it may not be durable yet */
-    bool healing;                             /* no more faults */
-    bool flushing;                            /* the step that runs ends a turn */
-    uint8_t quiet;                            /* all has settled, in this round; 0: not */
-    uint32_t incs[FLEET_MAX];                 /* of the last start */
-    uint32_t seen_incs[FLEET_MAX][FLEET_MAX]; /* by viewer and viewed */
-    uint32_t sids[FLEET_MAX];
-    uint32_t tseqs[FLEET_MAX];
-    uint64_t drops[FLEET_MAX];
+    bool absent[FLEET_MAX * FLEET_CLIENTS]; /* stays away for now */
+    uint32_t newest_rank[FLEET_MAX * FLEET_CLIENTS][AUTHORS_MAX][STREAM_COUNT]; /* that it got */
+    bool healing;                                                               /* no more faults */
+    bool flushing;         /* the step that runs ends a turn */
+    uint8_t quiet;         /* all has settled, in this round; 0: not */
     uint64_t disturbed_us; /* when paths may have begun to change last */
-    uint32_t ranks[FLEET_MAX];
-    uint32_t newest[FLEET_MAX][AUTHORS_MAX][STREAM_COUNT][3]; /* first attempts that came, by QoS */
-    uint32_t newest_rank[FLEET_MAX * FLEET_CLIENTS][AUTHORS_MAX][STREAM_COUNT];
-    struct kept_values kept[FLEET_MAX][AUTHORS_MAX];
-    uint32_t will_came[FLEET_MAX][AUTHORS_MAX]; /* the last life whose will came */
     struct {
         VEC(struct passage);
     } passages;

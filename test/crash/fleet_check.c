@@ -20,11 +20,12 @@ void fleet_check_identities(struct fleet *fleet)
             uint32_t other = view.id.bytes[15];
             if (other >= fleet->count)
                 continue; /* the network's own checks say so */
-            if (view.inc < fleet->seen_incs[i][other] || view.inc > fleet->incs[other])
+            if (view.inc < fleet->members[i].seen_incs[other] ||
+                view.inc > fleet->members[other].inc)
                 ledger_wrong(&fleet->ledger, "%s sees incarnation %u of %s after %u, of %u",
                              name_of(fleet, i), view.inc, name_of(fleet, other),
-                             fleet->seen_incs[i][other], fleet->incs[other]);
-            fleet->seen_incs[i][other] = view.inc;
+                             fleet->members[i].seen_incs[other], fleet->members[other].inc);
+            fleet->members[i].seen_incs[other] = view.inc;
         }
     }
 }
@@ -160,7 +161,7 @@ void fleet_check_will(struct fleet *fleet, const struct client *client)
     snprintf(topic, sizeof topic, "will/%s", client->author->name);
     for (uint32_t i = 0; i < fleet->count; i++) {
         if (i != client->broker->index && reachable[i] && is_wanted(fleet, i, topic, &maybe) &&
-            fleet->will_came[i][client->index] != client->lives)
+            fleet->members[i].will_came[client->index] != client->lives)
             ledger_wrong(&fleet->ledger, "the will of %s never came to %s", client->author->name,
                          name_of(fleet, i));
     }
@@ -201,10 +202,10 @@ static void check_retained(struct fleet *fleet, const struct broker *broker)
     for (uint32_t i = 0; i < fleet->ledger.author_count; i++) {
         const struct author *from = &fleet->ledger.authors[i];
         if (from->home != broker->index &&
-            !(fleet->kept[broker->index][i].now >> broker->retained[i] & 1))
+            !(fleet->members[broker->index].kept[i].now >> broker->retained[i] & 1))
             ledger_wrong(&fleet->ledger, "%s retains %u of %s, of %llx",
                          name_of(fleet, broker->index), broker->retained[i], from->name,
-                         (unsigned long long)fleet->kept[broker->index][i].now);
+                         (unsigned long long)fleet->members[broker->index].kept[i].now);
     }
 }
 

@@ -107,7 +107,7 @@ void passage_accepted(void *context, struct client *client, const struct tag *ta
                                  .taken_us = fleet->sim->now_us };
     *slot = (uint32_t)fleet->passages.len;
     uint32_t set = wanted_by(fleet, node, topic_of(fleet, tag, topic));
-    fleet->owing[node] |= set != 0;
+    fleet->members[node].owing |= set != 0;
     for (uint32_t i = 0; i < fleet->count; i++) {
         if (set >> i & 1)
             passage->copies[i] = (struct copy_at){ .place = PLACE_OWED,
@@ -120,16 +120,16 @@ void passage_review(struct fleet *fleet, uint32_t node)
 {
     char topic[STREAM_TOPIC_CHARS];
 
-    if (!fleet->owing[node])
+    if (!fleet->members[node].owing)
         return;
-    fleet->owing[node] = false;
+    fleet->members[node].owing = false;
     vec_each (&fleet->passages, passage) {
         bool waits = false;
         for (uint32_t i = 0; i < fleet->count; i++)
             waits |= passage->copies[i].place == PLACE_OWED;
         if (passage->origin != node || !waits)
             continue;
-        fleet->owing[node] = true;
+        fleet->members[node].owing = true;
         uint32_t set = wanted_by(fleet, node, topic_of(fleet, &passage->tag, topic));
         for (uint32_t i = 0; i < fleet->count; i++) {
             if (passage->copies[i].place == PLACE_OWED && !(set >> i & 1))
@@ -165,7 +165,7 @@ static uint32_t node_of(const struct fleet *fleet, const struct frame_dest *dest
 
     if (dest->id)
         return dest->id[15];
-    while (i < fleet->count && fleet->sids[i] != dest->sid)
+    while (i < fleet->count && fleet->members[i].sid != dest->sid)
         i++;
     return i;
 }
@@ -174,7 +174,7 @@ static uint32_t node_of(const struct fleet *fleet, const struct frame_dest *dest
 static void lose_piece(struct fleet *fleet, uint32_t origin_sid)
 {
     vec_each (&fleet->passages, passage) {
-        if (fleet->sids[passage->origin] != origin_sid)
+        if (fleet->members[passage->origin].sid != origin_sid)
             continue;
         for (uint32_t i = 0; i < fleet->count; i++)
             passage->copies[i].excused |= passage->copies[i].cut;
@@ -270,7 +270,7 @@ void passage_stopped(struct fleet *fleet, uint32_t node)
             passage->due &= ~own;
     }
     for (uint32_t i = 0; i < AUTHORS_MAX; i++)
-        fleet->kept[node][i].now = fleet->kept[node][i].after_crash;
+        fleet->members[node].kept[i].now = fleet->members[node].kept[i].after_crash;
 }
 
 /* ---- where it is wanted ---- */
@@ -280,7 +280,7 @@ void passage_stopped(struct fleet *fleet, uint32_t node)
 static void check_order(struct fleet *fleet, uint32_t node, const struct passage *passage)
 {
     const struct tag *tag = &passage->tag;
-    uint32_t *newest = &fleet->newest[node][tag->author][tag->stream][passage->qos];
+    uint32_t *newest = &fleet->members[node].newest[tag->author][tag->stream][passage->qos];
 
     if (tag->attempt > 0)
         return;
@@ -310,7 +310,7 @@ static void note_due(struct fleet *fleet, uint32_t node, struct passage *passage
 /* number 0: nothing is retained from now on. */
 static void note_retained(struct fleet *fleet, uint32_t node, uint32_t author, uint32_t number)
 {
-    struct kept_values *kept = &fleet->kept[node][author];
+    struct kept_values *kept = &fleet->members[node].kept[author];
     uint64_t bit = UINT64_C(1) << number;
 
     kept->now = fleet->brokers[node].full ? kept->now | bit : bit; /* full: what was may stay */
@@ -335,7 +335,7 @@ static void will_comes(struct fleet *fleet, uint32_t node, struct str payload)
     if (!from)
         ledger_wrong(&fleet->ledger, "the will of nobody comes to %s", node_name(fleet, node));
     else
-        fleet->will_came[node][from - fleet->ledger.authors] =
+        fleet->members[node].will_came[from - fleet->ledger.authors] =
             number_of(str_slice(payload, blank + 1, payload.len));
 }
 
@@ -344,7 +344,7 @@ void passage_deliver(void *context, uint32_t node, const struct message *message
     struct fleet *fleet = context;
     struct tag tag;
 
-    fleet->soft[node] = true;
+    fleet->members[node].soft = true;
     if (message->payload_len == 0) {
         removal_comes(fleet, node, message_topic(message));
         return;
@@ -363,7 +363,7 @@ void passage_deliver(void *context, uint32_t node, const struct message *message
         wrong(fleet, passage, "is delivered at %s from nowhere", node_name(fleet, node));
     *copy = (struct copy_at){ .place = PLACE_CAME,
                               .node = (uint8_t)node,
-                              .rank = ++fleet->ranks[node] };
+                              .rank = ++fleet->members[node].ranks };
     for (uint32_t i = 0; passage->qos == 2 && i < ATTEMPTS_MAX; i++) {
         struct tag other = { tag.stream, tag.author, tag.number, i };
         const struct passage *twin = passage_of(fleet, &other);
@@ -376,15 +376,15 @@ void passage_deliver(void *context, uint32_t node, const struct message *message
 
 void passage_firm(struct fleet *fleet, uint32_t node)
 {
-    if (!fleet->soft[node])
+    if (!fleet->members[node].soft)
         return;
-    fleet->soft[node] = false;
+    fleet->members[node].soft = false;
     vec_each (&fleet->passages, passage) {
         if (passage->copies[node].place == PLACE_CAME)
             passage->copies[node].firm = true;
     }
     for (uint32_t i = 0; i < AUTHORS_MAX; i++)
-        fleet->kept[node][i].after_crash = fleet->kept[node][i].now;
+        fleet->members[node].kept[i].after_crash = fleet->members[node].kept[i].now;
 }
 
 /* ---- at the client ---- */
