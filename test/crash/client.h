@@ -26,6 +26,7 @@ struct flight {
 struct inbox {
     uint32_t since;              /* STREAM_SURE: those from then on are its own to get; 0: none */
     uint8_t times[MESSAGES_MAX]; /* STREAM_SURE: each came so often */
+    bool once[MESSAGES_MAX];     /* STREAM_SURE: it came at QoS 2 */
     uint32_t last[STREAM_COUNT]; /* the highest that came first */
 };
 

@@ -79,9 +79,10 @@ static void take_sure(struct client *client, const struct author *from, const st
             ledger_wrong(ledger, "%s gets %u of %s after %u", client->author->name, number,
                          from->name, *last);
         *last = number;
-    } else if (qos == 2) {
+    } else if (qos == 2 && inbox->once[number]) {
         ledger_wrong(ledger, "%s gets %u of %s again", client->author->name, number, from->name);
     }
+    inbox->once[number] |= qos == 2;
 }
 
 /* QoS 0 is sent once: what comes is newer than all before. */
