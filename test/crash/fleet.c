@@ -41,7 +41,9 @@ void fleet_disturb(struct fleet *fleet)
 void fleet_crash(struct fleet *fleet, uint32_t node, bool power_lost)
 {
     fleet_disturb(fleet);
-    fleet->brokers[node].leaving = false; /* it does not get so far */
+    if (fleet->brokers[node].leaving) /* it does not get so far */
+        passage_doubt(fleet, node);
+    fleet->brokers[node].leaving = false;
     sim_crash(fleet->sim, fleet->sim->nodes.at[node].name, power_lost);
 }
 

@@ -312,6 +312,8 @@ static void go_round(struct fleet *fleet, uint8_t round, unsigned steps)
     if (fleet_is_well(fleet))
         come_to_rest(fleet);
     if (fleet_is_well(fleet))
+        sim_rest(fleet->sim);
+    if (fleet_is_well(fleet))
         fleet_check_settled(fleet);
     if (fleet_is_well(fleet))
         enjoy(fleet, round);
