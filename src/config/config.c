@@ -180,6 +180,7 @@ bool config_differs(const struct config *a, const struct config *b, enum config_
         return strcmp(*(char *const *)member(a, field), *(char *const *)member(b, field)) != 0;
     case CONFIG_LISTENS:
     case CONFIG_TEXTS:
+    case CONFIG_BLOCKS:
     case CONFIG_URLS: return !strings_equal(member(a, field), member(b, field));
     }
     return false;
@@ -207,6 +208,7 @@ void config_print(const struct config *config, enum config_field_id id, struct b
     case CONFIG_LEVEL: buf_printf(out, "%s", levels[*(const enum log_level *)at]); return;
     case CONFIG_LISTENS:
     case CONFIG_TEXTS:
+    case CONFIG_BLOCKS:
     case CONFIG_URLS:
         for (size_t i = 0; i < strings->len; i++)
             buf_printf(out, "%s%s", i ? "," : "", strings->at[i]);

@@ -19,6 +19,7 @@ enum config_type {
     CONFIG_URLS,    /* a list of ws:// and wss:// URLs */
     CONFIG_LISTEN,  /* one ADDRESS:PORT or PORT */
     CONFIG_TEXTS,   /* a list of strings */
+    CONFIG_BLOCKS,  /* a list of IP addresses and blocks of them */
     CONFIG_CHOICE,  /* one of the words in unit, "a|b|c", as its index */
     CONFIG_CHOICES, /* a list of them, as a mask */
 };

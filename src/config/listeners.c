@@ -36,6 +36,8 @@ static const struct config_field listener_fields[] = {
       "0", "bytes", true, "read from each client; 0: no limit" },
     { "proxy_protocol", CONFIG_BOOL, OF(config_listener, proxy_protocol), 0, 1, "false", "", true,
       "only a proxy connects, and says by PROXY protocol for whom" },
+    { "trusted_proxies", CONFIG_BLOCKS, OF(config_listener, trusted_proxies), 0, 64, "", "", true,
+      "addresses of proxies whose X-Forwarded-For is believed; empty: of none" },
     { "durability", CONFIG_CHOICE, OF(config_listener, durability), 0, 0, "disk", "disk|memory",
       true, "what an acknowledgement means; memory: a crash may lose what was acknowledged" },
     { "origins", CONFIG_TEXTS, OF(config_listener, origins), 0, 64, "", "", true,

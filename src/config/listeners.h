@@ -56,7 +56,7 @@ struct config_listener {
     uint32_t serve;    /* enum config_serve, or-ed */
     uint32_t connections_max, connect_rate_max, packet_bytes_max;
     uint64_t bytes_per_second_max;
-    struct config_strings origins;
+    struct config_strings origins, trusted_proxies;
     bool proxy_protocol;
     uint32_t durability; /* enum config_durability */
     bool has_tls;

@@ -133,6 +133,11 @@ void config_listeners_check(const struct config *config, struct config_report *r
             config_report_error(report,
                                 "%slisteners[%zu].serve: a listener for mqtt serves \"mqtt\"",
                                 listener->where, i);
+        if (listener->protocol == CONFIG_PROTOCOL_MQTT && listener->trusted_proxies.len > 0)
+            config_report_error(report,
+                                "%slisteners[%zu].trusted_proxies: X-Forwarded-For is of HTTP; a "
+                                "listener for mqtt has proxy_protocol",
+                                listener->where, i);
         if (strspn(listener->mode, "01234567") != strlen(listener->mode))
             config_report_error(report,
                                 "%slisteners[%zu].mode: found \"%s\", allowed: like \"0660\"",

@@ -2,6 +2,7 @@
 #include "config/value.h"
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "config/address.h"
 
 #include <assert.h>
@@ -62,6 +63,9 @@ static void describe_allowed(const struct config_field *field, bool element, cha
                  field->type == CONFIG_LISTEN ? ", \"unix:/PATH\" or \"systemd:NAME\"" : "");
         return;
     case CONFIG_TEXTS: snprintf(out, size, "%s", element ? "a text" : "a list of texts"); return;
+    case CONFIG_BLOCKS:
+        snprintf(out, size, "%s\"10.0.0.0/8\", \"::1\" or \"unix:\"", element ? "" : "a list of ");
+        return;
     case CONFIG_CHOICE:
     case CONFIG_CHOICES:
         snprintf(out, size, "%s%s", field->type == CONFIG_CHOICE || element ? "" : "a list of ",
@@ -180,12 +184,15 @@ static bool set_text(const struct attempt *attempt, const json_t *value)
 static bool element_ok(const struct config_field *field, const json_t *element)
 {
     struct config_address address;
+    struct ip_block block;
 
     if (!json_is_string(element))
         return false;
     struct str text = str_from_c(json_string_value(element));
     if (field->type == CONFIG_TEXTS)
         return text.len > 0;
+    if (field->type == CONFIG_BLOCKS)
+        return ip_block_parse(text, &block) == ERR_OK;
     return field->type == CONFIG_URLS ? config_url_check(text) == ERR_OK
                                       : config_address_parse(text, &address) == ERR_OK;
 }
@@ -304,6 +311,7 @@ static bool set_any(const struct attempt *attempt, const json_t *value, bool app
     case CONFIG_LEVEL: return set_level(attempt, value);
     case CONFIG_LISTENS:
     case CONFIG_TEXTS:
+    case CONFIG_BLOCKS:
     case CONFIG_URLS: return set_list(attempt, value, append);
     case CONFIG_LISTEN: return set_listen(attempt, value);
     case CONFIG_CHOICE: return set_choice(attempt, value);
@@ -392,6 +400,7 @@ json_t *config_value_from_text(const struct config_field *field, const char *tex
     case CONFIG_LISTENS:
     case CONFIG_TEXTS:
     case CONFIG_CHOICES:
+    case CONFIG_BLOCKS:
     case CONFIG_URLS: return list_from_text(text);
     }
     return NULL;
@@ -409,6 +418,7 @@ void config_member_finish(void *base, const struct config_field *field)
         return;
     case CONFIG_LISTENS:
     case CONFIG_TEXTS:
+    case CONFIG_BLOCKS:
     case CONFIG_URLS: strings_finish(at); return;
     case CONFIG_BOOL:
     case CONFIG_NUMBER:

@@ -13,11 +13,16 @@
 #include "net/web.h"
 #include "net/websocket.h"
 
+#include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { END_TEXT_MAX = 256 };
+enum {
+    END_TEXT_MAX = 256,
+    RECORD_BYTES = 16 * 1024, /* of plain text at most. [RFC8446 5.1] */
+};
+enum { BINARY = 0x82, PONG = 0x8A }; /* whole frames [RFC6455 5.2] */
 
 static struct carrier *make(struct net *net, enum carrier_phase phase)
 {
@@ -53,6 +58,7 @@ static void carrier_free(struct carrier *carrier)
     buf_finish(&carrier->out);
     buf_finish(&carrier->end);
     dial_drop(carrier->dial);
+    SSL_free(carrier->ssl);
     free(carrier);
 }
 
@@ -148,6 +154,60 @@ void carrier_receive(struct carrier *carrier, const void *bytes, size_t len)
     net_settle(net);
 }
 
+/* XOR with a key of four bytes, eight bytes at a time. [RFC6455 5.3] */
+static void mask(uint8_t *at, size_t len, uint32_t key)
+{
+    uint64_t wide = (uint64_t)key << 32 | key, word;
+
+    for (; len >= sizeof word; at += sizeof word, len -= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        word ^= wide;
+        memcpy(at, &word, sizeof word);
+    }
+    for (size_t i = 0; i < len; i++)
+        at[i] ^= ((const uint8_t *)&wide)[i];
+}
+
+/* OpenSSL writes into memory, a record at a time, and the library sends what lies there. */
+static bool send_secure(struct carrier *carrier, const uint8_t *at, size_t len)
+{
+    BIO *memory = SSL_get_wbio(carrier->ssl);
+
+    for (size_t done = 0; done < len;) {
+        size_t part = len - done < RECORD_BYTES ? len - done : RECORD_BYTES, taken;
+        char *record;
+        ERR_clear_error();
+        if (SSL_write_ex(carrier->ssl, at + done, part, &taken) != 1)
+            return false;
+        done += taken;
+        long size = BIO_get_mem_data(memory, &record);
+        if (lws_write(carrier->wsi, (uint8_t *)record, (size_t)size, LWS_WRITE_RAW) < 0)
+            return false;
+        BIO_reset(memory); /* clears all that it ever held: it had better stay small */
+    }
+    return true;
+}
+
+/* Send a frame with these bytes, which have LWS_PRE bytes in front that may be overwritten
+ * and may change themselves. */
+static bool send_frame(struct carrier *carrier, uint8_t kind, uint8_t *at, size_t len)
+{
+    uint8_t head[WEBSOCKET_HEAD_MAX + sizeof(uint32_t)];
+    size_t size = websocket_head(head, len);
+
+    head[0] = kind;
+    if (carrier->seed != MESH_ACCEPTED) { /* who dialled masks [RFC6455 5.1] */
+        uint32_t key = (uint32_t)rand_next(&carrier->net->rand);
+        head[1] |= 0x80;
+        memcpy(head + size, &key, sizeof key);
+        size += sizeof key;
+        mask(at, len, key);
+    }
+    memcpy(at - size, head, size);
+    return carrier->ssl ? send_secure(carrier, at - size, size + len)
+                        : lws_write(carrier->wsi, at - size, size + len, LWS_WRITE_RAW) >= 0;
+}
+
 /* ---- what the tap hears ---- */
 
 static void on_receive(void *owner, const void *bytes, size_t len)
@@ -164,7 +224,7 @@ static void on_ping(void *owner, const void *bytes, size_t len)
     if (!carrier->wsi || lws_partial_buffered(carrier->wsi))
         return;
     memcpy(pong + LWS_PRE, bytes, len);
-    lws_write(carrier->wsi, pong + LWS_PRE, len, LWS_WRITE_PONG);
+    send_frame(carrier, PONG, pong + LWS_PRE, len);
 }
 
 static void on_close_heard(void *owner, uint16_t code)
@@ -183,14 +243,29 @@ static void on_gone(void *owner)
     carrier_end(owner, "connection closed by peer");
 }
 
-void carrier_read(struct carrier *carrier)
+void carrier_read(struct carrier *carrier, struct str early)
 {
     static const struct tap_owner calls = { on_receive, on_ping, on_close_heard, on_failed,
                                             on_gone };
     bool served = carrier->seed == MESH_ACCEPTED;
+    SSL *ssl = served ? lws_get_ssl(carrier->wsi) : carrier->ssl;
 
-    carrier->tap = tap_open(&carrier->net->web->taps, carrier->wsi, served, &calls, carrier);
-    if (!carrier->tap || tap_read(carrier->tap, true) != ERR_OK)
+    carrier->tap = tap_open(&carrier->net->web->taps, carrier->wsi, ssl, served, &calls, carrier);
+    if (!carrier->tap || tap_put(carrier->tap, early.ptr, early.len) != ERR_OK ||
+        tap_read(carrier->tap, true) != ERR_OK)
+        carrier_end(carrier, "out of memory");
+}
+
+bool carrier_attach(struct carrier *carrier, int fd, SSL *ssl)
+{
+    carrier->ssl = ssl;
+    carrier->wsi = web_attach(carrier->net->web, fd, carrier);
+    return carrier->wsi;
+}
+
+void carrier_put_early(struct carrier *carrier, struct str early)
+{
+    if (carrier->tap && tap_put(carrier->tap, early.ptr, early.len) != ERR_OK)
         carrier_end(carrier, "out of memory");
 }
 
@@ -201,7 +276,6 @@ struct carrier *carrier_accept(struct net *net, struct lws *wsi)
     if (!carrier)
         return NULL;
     carrier->wsi = wsi;
-    carrier_read(carrier);
     return carrier;
 }
 
@@ -306,38 +380,6 @@ static void give_room(struct carrier *carrier)
     node_on_link(net->node, &event, &net->out);
 }
 
-/* XOR with a key of four bytes, eight bytes at a time. [RFC6455 5.3] */
-static void mask(uint8_t *at, size_t len, uint32_t key)
-{
-    uint64_t wide = (uint64_t)key << 32 | key, word;
-
-    for (; len >= sizeof word; at += sizeof word, len -= sizeof word) {
-        memcpy(&word, at, sizeof word);
-        word ^= wide;
-        memcpy(at, &word, sizeof word);
-    }
-    for (size_t i = 0; i < len; i++)
-        at[i] ^= ((const uint8_t *)&wide)[i];
-}
-
-/* Send a frame with these bytes, which have LWS_PRE bytes in front that may be overwritten
- * and may change themselves. The head is ours: libwebsockets masks byte by byte. */
-static bool send_frame(struct carrier *carrier, uint8_t *at, size_t len)
-{
-    uint8_t head[WEBSOCKET_HEAD_MAX + sizeof(uint32_t)];
-    size_t size = websocket_head(head, len);
-
-    if (carrier->seed != MESH_ACCEPTED) { /* who dialled masks [RFC6455 5.1] */
-        uint32_t key = (uint32_t)rand_next(&carrier->net->rand);
-        head[1] |= 0x80;
-        memcpy(head + size, &key, sizeof key);
-        size += sizeof key;
-        mask(at, len, key);
-    }
-    memcpy(at - size, head, size);
-    return lws_write(carrier->wsi, at - size, size + len, LWS_WRITE_RAW) >= 0;
-}
-
 static void flush(struct carrier *carrier)
 {
     struct buf *out = &carrier->out;
@@ -348,7 +390,7 @@ static void flush(struct carrier *carrier)
     while (out->len > LWS_PRE + carrier->out_sent && !lws_partial_buffered(carrier->wsi)) {
         size_t left = out->len - LWS_PRE - carrier->out_sent;
         size_t len = left < WEB_CHUNK ? left : WEB_CHUNK;
-        if (!send_frame(carrier, out->data + LWS_PRE + carrier->out_sent, len)) {
+        if (!send_frame(carrier, BINARY, out->data + LWS_PRE + carrier->out_sent, len)) {
             carrier_end(carrier, "connection broken");
             return;
         }

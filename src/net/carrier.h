@@ -11,6 +11,7 @@
 #include "net/intake.h"
 
 #include <libwebsockets.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ struct carrier {
     struct net *net;
     struct lws *wsi;   /* NULL: none yet, or no more */
     struct dial *dial; /* NULL: accepted */
+    SSL *ssl;          /* ours, of a dialled one; NULL: no TLS, or the library's */
     struct tap *tap;   /* NULL: no WebSocket yet, or no more */
     enum carrier_phase phase;
     link_id id; /* 0: not up */
@@ -54,8 +56,16 @@ struct carrier *carrier_new(struct net *net, uint32_t seed);
 /* A carrier for a WebSocket that came to /mesh, or NULL when out of memory. */
 struct carrier *carrier_accept(struct net *net, struct lws *wsi);
 
-/* Its WebSocket is open: read from it. The carrier may have ended afterwards. */
-void carrier_read(struct carrier *carrier);
+/* Its WebSocket was dialled and is open: own the socket, and its TLS. False: it cannot be,
+ * and both are gone. */
+bool carrier_attach(struct carrier *carrier, int fd, SSL *ssl);
+
+/* Its WebSocket is open: read from it. early: what came behind the handshake. The carrier
+ * may have ended afterwards. */
+void carrier_read(struct carrier *carrier, struct str early);
+
+/* The library has read some more. Likewise. */
+void carrier_put_early(struct carrier *carrier, struct str early);
 
 /* Something came. The carrier may have ended afterwards. */
 void carrier_receive(struct carrier *carrier, const void *bytes, size_t len);

@@ -2,16 +2,14 @@
 #include "net/dial.h"
 
 #include "base/str.h"
+#include "net/attempt.h"
 #include "net/carrier.h"
 #include "net/handshake.h"
 #include "net/turn.h"
 #include "net/web.h"
 
-#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,7 @@
 struct dial {
     uv_getaddrinfo_t lookup;
     struct carrier *carrier; /* NULL: given up while the look-up runs */
+    struct attempt *attempt; /* NULL: none is under way */
     char *host;
     char *path;
     uint16_t port;
@@ -26,7 +25,7 @@ struct dial {
     bool looking;
     bool opened; /* the WebSocket was open */
     struct addrinfo *addresses, *next;
-    char address[INET6_ADDRSTRLEN + 16]; /* the one that is tried */
+    char where[INET6_ADDRSTRLEN + 32]; /* the one that is tried */
 };
 
 void dial_drop(struct dial *dial)
@@ -34,6 +33,8 @@ void dial_drop(struct dial *dial)
     if (!dial)
         return;
     dial->carrier = NULL;
+    attempt_cancel(dial->attempt);
+    dial->attempt = NULL;
     if (dial->looking) { /* the look-up's callback frees */
         uv_cancel((uv_req_t *)&dial->lookup);
         return;
@@ -80,36 +81,55 @@ static bool parse_url(struct str url, struct dial *dial)
     return dial->host && dial->path;
 }
 
-/* Connect to the next address; the answer comes to dial_callback. */
+static void on_attempt(void *context, const struct attempt_end *end)
+{
+    struct carrier *carrier = context;
+    struct dial *dial = carrier->dial;
+
+    dial->attempt = NULL;
+    if (end->fd < 0) {
+        carrier_end(carrier, "%s", end->words);
+        return;
+    }
+    dial->opened = true;
+    if (!carrier_attach(carrier, end->fd, end->ssl)) {
+        carrier_end(carrier, "out of memory");
+        return;
+    }
+    carrier_read(carrier, end->early);
+    if (carrier->phase != CARRIER_ENDED)
+        handshake_begin(carrier);
+}
+
+/* Try the next address; the answer comes to on_attempt. */
 static void connect_next(struct carrier *carrier)
 {
     struct dial *dial = carrier->dial;
     struct addrinfo *address = dial->next;
+    bool six = address->ai_family == AF_INET6;
+    char text[INET6_ADDRSTRLEN + 16]; /* with a scope */
 
     dial->next = address->ai_next;
-    if (getnameinfo(address->ai_addr, address->ai_addrlen, dial->address, sizeof dial->address,
-                    NULL, 0, NI_NUMERICHOST) != 0) {
+    if (getnameinfo(address->ai_addr, address->ai_addrlen, text, sizeof text, NULL, 0,
+                    NI_NUMERICHOST) != 0) {
         carrier_end(carrier, "no usable address: %s", dial->host);
         return;
     }
-    struct lws_client_connect_info info = {
-        .context = carrier->net->web->context,
-        .vhost = carrier->net->web->dialler,
-        .address = dial->address,
-        .host = dial->host, /* also the name that a certificate must bear */
-        .port = dial->port,
-        .path = dial->path,
-        .protocol = "mqtt",
-        .local_protocol_name = "mqtt",
-        .ietf_version_or_minus_one = -1,
-        .ssl_connection = dial->tls ? LCCSCF_USE_SSL : 0,
-        .alpn = "http/1.1",
-        .opaque_user_data = carrier,
-        .pwsi = &carrier->wsi,
-    };
+    snprintf(dial->where, sizeof dial->where, six ? "[%s]:%u" : "%s:%u", text, dial->port);
+    if (six)
+        ((struct sockaddr_in6 *)address->ai_addr)->sin6_port = htons(dial->port);
+    else
+        ((struct sockaddr_in *)address->ai_addr)->sin_port = htons(dial->port);
+    const struct attempt_target target = { .address = address,
+                                           .where = dial->where,
+                                           .host = dial->host,
+                                           .path = dial->path,
+                                           .port = dial->port,
+                                           .tls = dial->tls ? carrier->net->web->tls : NULL };
 
-    if (!lws_client_connect_via_info(&info))
-        carrier_gone(carrier, "cannot connect");
+    dial->attempt = attempt_start(carrier->net, &target, on_attempt, carrier);
+    if (!dial->attempt)
+        carrier_end(carrier, "cannot connect to %s", dial->where);
 }
 
 static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *addresses)
@@ -202,89 +222,38 @@ bool dial_again(struct carrier *carrier)
 
     if (dial->opened || dial->looking || !dial->next || carrier->due_ms <= carrier->net->now_ms)
         return false;
+    attempt_cancel(dial->attempt);
+    dial->attempt = NULL;
     carrier->phase = CARRIER_OPENING;
     buf_clear(&carrier->end);
     connect_next(carrier);
     return true;
 }
 
-/* What was wrong with the peer's certificate, if that was it. */
-static const char *explain_tls(struct lws *wsi)
-{
-    SSL *ssl = lws_get_ssl(wsi);
-    long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
-
-    return result == X509_V_OK ? "handshake failed" : X509_verify_cert_error_string(result);
-}
-
-/* Why a connection attempt failed, in words. */
-static void explain(const struct dial *dial, struct lws *wsi, char *out, size_t size)
-{
-    unsigned status = lws_http_client_http_response(wsi);
-    bool six = strchr(dial->address, ':') != NULL;
-    int fd = lws_get_socket_fd(wsi), err = 0;
-    socklen_t len = sizeof err;
-    char where[INET6_ADDRSTRLEN + 32];
-
-    snprintf(where, sizeof where, six ? "[%s]:%u" : "%s:%u", dial->address, dial->port);
-    if (fd >= 0)
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
-    if (status >= 200)
-        snprintf(out, size, "HTTP %u: not a mesh endpoint", status);
-    else if (err == ECONNREFUSED)
-        snprintf(out, size, "connection refused by %s", where);
-    else if (err)
-        snprintf(out, size, "cannot connect to %s: %s", where, strerror(err));
-    else if (dial->tls && !(lws_get_ssl(wsi) && SSL_is_init_finished(lws_get_ssl(wsi))))
-        snprintf(out, size, "TLS: %s", explain_tls(wsi));
-    else
-        snprintf(out, size, "%s closed the connection before it was a link", where);
-}
-
-static void on_failed(struct carrier *carrier, struct lws *wsi)
-{
-    char words[256];
-
-    explain(carrier->dial, wsi, words, sizeof words);
-    carrier_gone(carrier, words);
-}
-
 int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t len)
 {
     struct carrier *carrier = lws_get_opaque_user_data(wsi);
-    bool gone = reason == LWS_CALLBACK_CLIENT_CLOSED;
-    /* A peer that closes before it answers is told of by the second one alone. */
-    bool failed =
-        reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR || reason == LWS_CALLBACK_CLOSED_CLIENT_HTTP;
+    bool over = reason == LWS_CALLBACK_RAW_CLOSE;
 
     (void)user;
-    if (reason != LWS_CALLBACK_CLIENT_RECEIVE && reason != LWS_CALLBACK_CLIENT_WRITEABLE &&
-        reason != LWS_CALLBACK_CLIENT_ESTABLISHED && !gone && !failed)
+    (void)in;
+    (void)len;
+    if (reason == LWS_CALLBACK_RAW_RX)
+        return -1; /* the tap reads, from the first byte on */
+    if (reason != LWS_CALLBACK_RAW_WRITEABLE && !over)
         return 0;
     if (!carrier)
-        return gone || failed ? 0 : -1;
+        return over ? 0 : -1;
     struct net *net = carrier->net;
 
     turn_time(net);
-    if (reason == LWS_CALLBACK_CLIENT_RECEIVE) {
-        carrier_receive(carrier, in, len);
-        return lws_get_opaque_user_data(wsi) ? 0 : -1;
-    }
-    if (reason == LWS_CALLBACK_CLIENT_WRITEABLE)
-        carrier_writable(carrier);
-    if (reason == LWS_CALLBACK_CLIENT_ESTABLISHED) {
-        carrier->dial->opened = true;
-        carrier_read(carrier);
-        if (carrier->phase != CARRIER_ENDED)
-            handshake_begin(carrier);
-    }
-    if (gone || failed)
+    if (over) {
         lws_set_opaque_user_data(wsi, NULL);
-    if (failed)
-        on_failed(carrier, wsi);
-    if (gone)
         carrier_gone(carrier, "connection closed by peer");
+    } else {
+        carrier_writable(carrier);
+    }
     net_settle(net);
     return 0;
 }

@@ -90,7 +90,7 @@ static enum hello look_at_tls(const uint8_t *bytes, size_t len)
         return HELLO_MORE;
     size_t record = (size_t)bytes[3] << 8 | bytes[4];
 
-    if (bytes[1] != 3 || bytes[RECORD_HEAD] != CLIENT_HELLO || record < HANDSHAKE_HEAD)
+    if (bytes[RECORD_HEAD] != CLIENT_HELLO || record < HANDSHAKE_HEAD)
         return HELLO_NOTHING;
     if (len < RECORD_HEAD + record)
         return HELLO_MORE;
@@ -102,9 +102,11 @@ enum hello hello_look(const uint8_t *bytes, size_t len)
 {
     if (len == 0)
         return HELLO_MORE;
-    if (bytes[0] == 0x10)
-        return HELLO_MQTT;
-    if (bytes[0] == TLS_HANDSHAKE)
+    if (bytes[0] == TLS_HANDSHAKE && len == 1)
+        return HELLO_MORE;
+    if (bytes[0] == TLS_HANDSHAKE && bytes[1] == 3) /* a CONNECT is longer than 3 */
         return look_at_tls(bytes, len);
+    if (bytes[0] >> 4 == 1) /* whatever its flags are: who reads it says what is wrong with them */
+        return HELLO_MQTT;
     return bytes[0] >= 'A' && bytes[0] <= 'Z' ? HELLO_HTTP : HELLO_NOTHING;
 }

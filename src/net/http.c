@@ -1,61 +1,188 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http.h"
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "net/forwarded.h"
+#include "net/head.h"
 #include "net/listener.h"
+#include "net/reply.h"
+#include "net/target.h"
 #include "net/turn.h"
+#include "net/upgrade.h"
 #include "net/web.h"
 #include "net/websocket.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/socket.h>
 
-enum { HTTP_CHUNK = 32 * 1024, HTTP_HEAD_MAX = 1024, BODY_WAIT_MS = 20000 };
+enum {
+    HEAD_WAIT_S = 10, /* for a whole head, and TLS before it */
+    BODY_WAIT_S = 20,
+    SEND_WAIT_S = 20, /* for an answer to be taken, and more for a large one: */
+    SEND_RATE_MIN = 16 * 1024,
+    LINGER_S = 2, /* for the peer to close after we did */
+};
 
-static void exchange_finish(struct http_exchange *exchange)
+enum http_phase {
+    HTTP_HEAD,   /* awaits a request */
+    HTTP_BODY,   /* knows its head, awaits the rest */
+    HTTP_ANSWER, /* sends the answer */
+    HTTP_LINGER, /* all is said: awaits the end */
+};
+
+struct http {
+    struct lws *wsi;
+    enum http_phase phase;
+    bool begun;   /* something has come */
+    bool blank;   /* an empty line stood before the request. [RFC9112 2.2] */
+    bool last;    /* the connection ends behind this answer */
+    bool stopped; /* reading is, while the answer waits to be taken */
+    struct buf in;
+    size_t seen; /* of in, looked at for the end of the head */
+    size_t head_len, body_len;
+    struct buf out;
+    size_t sent;
+};
+
+/* What to do next. */
+enum step {
+    STEP_WAIT,
+    STEP_ON,
+    STEP_GONE, /* it speaks HTTP no more: there is no struct http now */
+    STEP_CLOSE,
+};
+
+bool http_open(struct lws *wsi)
 {
-    if (!exchange)
+    struct http *http = calloc(1, sizeof *http);
+
+    if (!http)
+        return false;
+    http->wsi = wsi;
+    web_visitor(wsi)->http = http;
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, HEAD_WAIT_S);
+    return true;
+}
+
+void http_free(struct http *http)
+{
+    if (!http)
         return;
-    buf_finish(&exchange->path);
-    buf_finish(&exchange->query);
-    buf_finish(&exchange->authorization);
-    buf_finish(&exchange->host);
-    buf_finish(&exchange->body);
-    buf_finish(&exchange->response.body);
-    memset(exchange, 0, sizeof *exchange);
+    buf_finish(&http->in);
+    buf_finish(&http->out);
+    free(http);
 }
 
-/* The method, and with it the request's target, stands in a header of its own. */
-static const char *method_of(struct lws *wsi, bool *ret_head)
-{
-    static const struct {
-        enum lws_token_indexes token;
-        const char *method;
-    } methods[] = {
-        { WSI_TOKEN_GET_URI, "GET" },         { WSI_TOKEN_HEAD_URI, "GET" },
-        { WSI_TOKEN_POST_URI, "POST" },       { WSI_TOKEN_PUT_URI, "PUT" },
-        { WSI_TOKEN_DELETE_URI, "DELETE" },   { WSI_TOKEN_PATCH_URI, "PATCH" },
-        { WSI_TOKEN_OPTIONS_URI, "OPTIONS" },
-    };
+/* ---- the answer ---- */
 
-    *ret_head = false;
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (lws_hdr_total_length(wsi, methods[i].token) > 0) {
-            *ret_head = methods[i].token == WSI_TOKEN_HEAD_URI;
-            return methods[i].method;
-        }
+/* Close in good order: closing with bytes unread could make the kernel throw away what the
+ * peer has not read yet. [RFC9112 9.6] */
+static enum step linger(struct http *http)
+{
+    SSL *ssl = lws_get_ssl(http->wsi);
+
+    http->phase = HTTP_LINGER;
+    buf_finish(&http->in);
+    buf_finish(&http->out);
+    ERR_clear_error();
+    if (ssl)
+        SSL_shutdown(ssl); /* says goodbye; the answer is not awaited */
+    lws_set_timeout(http->wsi, PENDING_TIMEOUT_USER_OK, LINGER_S);
+    return shutdown(lws_get_socket_fd(http->wsi), SHUT_WR) == 0 ? STEP_WAIT : STEP_CLOSE;
+}
+
+/* These bytes are dealt with. */
+static void consume(struct http *http, size_t len)
+{
+    http->in.len -= len;
+    memmove(http->in.data, http->in.data + len, http->in.len);
+    if (http->in.len == 0)
+        buf_finish(&http->in);
+}
+
+/* The answer is out: the next request may have come already. */
+static enum step begin_anew(struct http *http)
+{
+    consume(http, http->head_len + http->body_len);
+    buf_finish(&http->out);
+    http->sent = http->seen = http->head_len = http->body_len = 0;
+    http->blank = false;
+    http->phase = HTTP_HEAD;
+    lws_set_timeout(http->wsi, PENDING_TIMEOUT_USER_OK, HEAD_WAIT_S);
+    return STEP_ON;
+}
+
+static void stop_reading(struct http *http, bool stop)
+{
+    if (http->stopped == stop)
+        return;
+    http->stopped = stop;
+    lws_rx_flow_control(http->wsi, !stop);
+}
+
+static enum step send_on(struct http *http)
+{
+    while (http->sent < http->out.len && !lws_partial_buffered(http->wsi)) {
+        size_t left = http->out.len - http->sent;
+        size_t len = left < WEB_CHUNK ? left : WEB_CHUNK;
+        if (lws_write(http->wsi, http->out.data + http->sent, len, LWS_WRITE_RAW) < 0)
+            return STEP_CLOSE;
+        http->sent += len;
     }
-    return "";
+    bool waits = http->sent < http->out.len || lws_partial_buffered(http->wsi);
+
+    if (waits && !http->stopped)
+        lws_set_timeout(http->wsi, PENDING_TIMEOUT_USER_OK,
+                        (int)(SEND_WAIT_S + http->out.len / SEND_RATE_MIN));
+    stop_reading(http, waits);
+    if (waits) {
+        lws_callback_on_writable(http->wsi);
+        return STEP_WAIT;
+    }
+    return http->last ? linger(http) : begin_anew(http);
 }
 
-/* Append a header's value. */
-static void copy_header(struct lws *wsi, enum lws_token_indexes token, struct buf *out)
+static enum step answer(struct http *http, const struct reply *reply, struct str body)
 {
-    int len = lws_hdr_total_length(wsi, token);
-    uint8_t *at = len > 0 ? buf_reserve(out, (size_t)len + 1) : NULL;
+    reply_write(reply, &http->out);
+    buf_append_str(&http->out, body);
+    http->phase = HTTP_ANSWER;
+    return http->out.failed ? STEP_CLOSE : send_on(http);
+}
 
-    if (at && lws_hdr_copy(wsi, (char *)at, len + 1, token) > 0)
-        buf_advance(out, (size_t)len);
+/* Answer with a status alone. Where the next request begins may not be known: it is the last. */
+static enum step refuse(struct http *http, unsigned status)
+{
+    http->last = true;
+    return answer(http,
+                  &(struct reply){ .status = status, .upgrade = status == 426, .close = true },
+                  STR(""));
+}
+
+/* ---- what is asked for ---- */
+
+/* Does the request come from this machine? Whoever passes it on for others, or may, is not
+ * who asks. */
+static bool is_local(struct http *http, const struct head *head)
+{
+    const struct listener_config *config = web_visitor(http->wsi)->listener->config;
+    struct forwarded_client client;
+    char peer[LISTENER_ADDRESS_MAX];
+    struct ip ip;
+
+    web_peer(http->wsi, peer, sizeof peer);
+    if (ip_parse(str_from_c(peer), &ip) != ERR_OK)
+        return false;
+    switch (forwarded_look(head, &ip, config->trusted, config->trusted_count, &client)) {
+    case FORWARDED_NOT: return web_is_loopback(http->wsi);
+    case FORWARDED_FOR: return client.loopback;
+    case FORWARDED_UNKNOWN: return false;
+    }
+    return false;
 }
 
 static bool path_fits(const struct http_route *route, struct str path)
@@ -68,209 +195,278 @@ static bool path_fits(const struct http_route *route, struct str path)
 }
 
 /* Pages, or the API: what does this listener answer? Being asked how one is, always. */
-static bool is_served(struct lws *wsi, struct str path)
+static bool is_served(const struct listener *listener, struct str path)
 {
-    const struct visitor *visitor = web_visitor(wsi);
     bool api = str_starts_with(path, STR("/api/"));
 
     if (str_equal(path, STR("/healthz")) || str_equal(path, STR("/readyz")))
         return true;
-    return visitor && listener_serves(visitor->listener, api ? SERVE_API : SERVE_PAGES);
+    return listener_serves(listener, api ? SERVE_API : SERVE_PAGES);
 }
 
-/* Let a route's handler answer; 404 where no path fits, 405 where only the method does not. */
-static void answer(struct lws *wsi, struct http_exchange *exchange)
+/* Let a route's handler answer. Where no path fits it stays 404; where only the method does
+ * not it is 405, and the methods that do are appended to allow. */
+static void ask_routes(const struct net_config *config, const struct http_request *request,
+                       struct http_response *response, struct buf *allow)
 {
-    const struct net_config *config = &web_net(wsi)->config;
-    struct http_request request = {
-        .method = str_from_c(exchange->method),
-        .path = buf_str(&exchange->path),
-        .query = buf_str(&exchange->query),
-        .body = buf_str(&exchange->body),
-        .authorization = buf_str(&exchange->authorization),
-        .host = buf_str(&exchange->host),
-        .loopback = web_is_loopback(wsi),
-    };
-    struct http_response *response = &exchange->response;
-
-    *response = (struct http_response){ .status = 404, .content_type = "text/plain" };
-    for (size_t i = 0; i < config->route_count && is_served(wsi, request.path); i++) {
+    for (size_t i = 0; i < config->route_count; i++) {
         const struct http_route *route = &config->routes[i];
-        if (!path_fits(route, request.path))
+        if (!path_fits(route, request->path))
             continue;
+        if (str_equal(str_from_c(route->method), request->method)) {
+            response->status = 200;
+            route->handler(config->route_context, request, response);
+            return;
+        }
         response->status = 405;
-        if (!str_equal(str_from_c(route->method), request.method))
-            continue;
-        response->status = 200;
-        route->handler(config->route_context, &request, response);
-        return;
+        buf_printf(allow, "%s%s%s", allow->len ? ", " : "", route->method,
+                   strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
     }
-    buf_printf(&response->body, response->status == 404 ? "not found\n" : "method not allowed\n");
+    if (response->status == 405)
+        buf_printf(&response->body, "method not allowed\n");
+    else
+        buf_printf(&response->body, "not found\n");
 }
 
-static int done(struct lws *wsi, struct http_exchange *exchange)
+static enum step answer_page(struct http *http, const struct head *head,
+                             const struct target *target)
 {
-    exchange_finish(exchange);
-    return lws_http_transaction_completed(wsi) ? -1 : 0;
-}
+    const struct listener *listener = web_visitor(http->wsi)->listener;
+    bool just_head = str_equal(head->method, STR("HEAD"));
+    struct str host = head_value(head, HEAD_HOST);
+    struct http_request request = {
+        .method = just_head ? STR("GET") : head->method,
+        .path = buf_str(&target->path),
+        .query = target->query,
+        .body = str_slice(buf_str(&http->in), http->head_len, http->head_len + http->body_len),
+        .authorization = head_value(head, HEAD_AUTHORIZATION),
+        .host = target->host.len > 0 ? target->host : host,
+        .loopback = is_local(http, head),
+    };
+    struct http_response response = { .status = 404, .content_type = "text/plain" };
+    struct buf allow = { 0 };
 
-static int respond(struct lws *wsi, struct http_exchange *exchange)
-{
-    uint8_t head[LWS_PRE + HTTP_HEAD_MAX];
-    uint8_t *start = head + LWS_PRE, *at = start, *end = head + sizeof head - 1;
-
-    answer(wsi, exchange);
-    if (exchange->response.body.failed) {
-        buf_finish(&exchange->response.body);
-        exchange->response.status = 503;
+    if (is_served(listener, request.path))
+        ask_routes(&web_net(http->wsi)->config, &request, &response, &allow);
+    else
+        buf_printf(&response.body, "not found\n");
+    if (response.body.failed) {
+        buf_finish(&response.body);
+        response.status = 503;
     }
-    struct http_response *response = &exchange->response;
+    const struct reply reply = { .status = (unsigned)response.status,
+                                 .content_type = response.content_type,
+                                 .body_len = response.body.len,
+                                 .allow = buf_str(&allow),
+                                 .close = http->last };
+    enum step step = answer(http, &reply, just_head ? STR("") : buf_str(&response.body));
 
-    if (lws_add_http_common_headers(wsi, (unsigned)response->status, response->content_type,
-                                    response->body.len, &at, end) != 0 ||
-        lws_finalize_write_http_header(wsi, start, &at, end) != 0)
-        return -1;
-    if (exchange->head || response->body.len == 0)
-        return done(wsi, exchange);
-    lws_callback_on_writable(wsi);
-    return 0;
+    buf_finish(&response.body);
+    buf_finish(&allow);
+    return step;
 }
 
-static int send_body(struct lws *wsi, struct http_exchange *exchange)
+/* Who stands behind a proxy that is believed is the visitor from now on. */
+static int note_source(struct http *http, const struct head *head)
 {
-    uint8_t chunk[LWS_PRE + HTTP_CHUNK];
-    size_t left = exchange->response.body.len - exchange->sent;
-    size_t len = left < HTTP_CHUNK ? left : HTTP_CHUNK;
-    bool last = len == left;
+    struct visitor *visitor = web_visitor(http->wsi);
+    const struct listener_config *config = visitor->listener->config;
+    struct forwarded_client client;
+    char text[LISTENER_ADDRESS_MAX];
+    struct ip ip;
 
-    if (left == 0)
-        return 0;
-    memcpy(chunk + LWS_PRE, exchange->response.body.data + exchange->sent, len);
-    if (lws_write(wsi, chunk + LWS_PRE, len, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) !=
-        (int)len)
-        return -1;
-    exchange->sent += len;
-    if (last)
-        return done(wsi, exchange);
-    lws_callback_on_writable(wsi);
-    return 0;
+    web_peer(http->wsi, text, sizeof text);
+    if (config->trusted_count == 0 || ip_parse(str_from_c(text), &ip) != ERR_OK ||
+        forwarded_look(head, &ip, config->trusted, config->trusted_count, &client) != FORWARDED_FOR)
+        return ERR_OK;
+    ip_print(&client.ip, text);
+    return web_set_source(visitor, text, client.loopback);
 }
 
-/* How many bytes the request's body has. 0, or the HTTP status of a body that we do not
- * take: where it ended could be mistaken, and the rest for a request. [RFC9112 6.3] */
-static int read_length(struct lws *wsi, uint64_t *ret_len)
+/* It is granted: HTTP ends here. What came behind the request is the WebSocket's. */
+static enum step change(struct http *http, const struct head *head, struct str protocol, bool mesh)
 {
-    char text[24] = "0";
-    int len = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    struct lws *wsi = http->wsi;
 
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
-        return 501;
-    if (len > 0 && (lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_CONTENT_LENGTH) != len ||
-                    strspn(text, "0123456789") != (size_t)len))
+    upgrade_answer(head, protocol, &http->out);
+    if (http->out.failed || note_source(http, head) != ERR_OK ||
+        lws_write(wsi, http->out.data, http->out.len, LWS_WRITE_RAW) < 0)
+        return STEP_CLOSE;
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+    web_visitor(wsi)->http = NULL;
+    struct str early = str_slice(buf_str(&http->in), http->head_len, http->in.len);
+    bool open = websocket_open(wsi, mesh, early);
+
+    http_free(http);
+    return open ? STEP_GONE : STEP_CLOSE;
+}
+
+/* A request at the path of a WebSocket. */
+static enum step answer_upgrade(struct http *http, const struct head *head, bool mesh)
+{
+    const struct listener *listener = web_visitor(http->wsi)->listener;
+    struct str protocol;
+
+    if (!listener_serves(listener, mesh ? SERVE_MESH : SERVE_MQTT))
+        return refuse(http, 404);
+    if (!str_equal(head->method, STR("GET"))) {
+        http->last = true;
+        return answer(http, &(struct reply){ .status = 405, .allow = STR("GET"), .close = true },
+                      STR(""));
+    }
+    if (http->body_len > 0)
+        return refuse(http, 400);
+    if (!upgrade_is_asked(head))
+        return refuse(http, 426);
+    int status = upgrade_check(head, &protocol);
+
+    if (status == 0 && !websocket_origin_is_good(listener->config, head_value(head, HEAD_ORIGIN)))
+        status = 403;
+    return status ? refuse(http, (unsigned)status) : change(http, head, protocol, mesh);
+}
+
+/* The request has come whole. */
+static enum step answer_request(struct http *http, const struct head *head)
+{
+    struct target target;
+    int err = target_read(head->target, &target);
+    struct str path = buf_str(&target.path);
+    enum step step;
+
+    if (err)
+        step = refuse(http, err == ERR_NOMEM ? 503 : 400);
+    else if (str_equal(path, STR("/mqtt")) || str_equal(path, STR("/mesh")))
+        step = answer_upgrade(http, head, str_equal(path, STR("/mesh")));
+    else if (upgrade_is_asked(head))
+        step = refuse(http, 404);
+    else
+        step = answer_page(http, head, &target);
+    target_finish(&target);
+    return step;
+}
+
+/* ---- the request ---- */
+
+/* 0, or the status of one that cannot be answered otherwise, because what it says of itself
+ * could be taken in two ways. */
+static unsigned check(const struct head *head, size_t body_max, size_t *ret_body_len)
+{
+    size_t hosts = head_count(head, HEAD_HOST), lengths = head_count(head, HEAD_CONTENT_LENGTH);
+    struct str length = head_value(head, HEAD_CONTENT_LENGTH);
+    struct str expect = head_value(head, HEAD_EXPECT);
+    uint64_t len = 0;
+
+    if (hosts > 1 || (hosts == 0 && head->minor > 0) || lengths > 1 ||
+        head_count(head, HEAD_AUTHORIZATION) > 1)
+        return 400; /* [RFC9112 3.2] [RFC9112 6.3] */
+    if (head_count(head, HEAD_TRANSFER_ENCODING) > 0)
+        return lengths > 0 ? 400 : 501; /* [RFC9112 6.1] */
+    if (lengths > 0 && length.len == 0)
         return 400;
-    *ret_len = strtoull(text, NULL, 10);
-    return *ret_len > web_net(wsi)->config.http_body_bytes_max ? 413 : 0;
-}
-
-static int on_request(struct lws *wsi, struct http_exchange *exchange, struct str path)
-{
-    bool head;
-    uint64_t length;
-    const char *method = method_of(wsi, &head);
-    int refusal = read_length(wsi, &length);
-
-    exchange_finish(exchange);
-    if (refusal) {
-        lws_return_http_status(wsi, (unsigned)refusal, NULL);
-        return -1;
+    for (size_t i = 0; i < length.len; i++) {
+        if (length.ptr[i] < '0' || length.ptr[i] > '9')
+            return 400;
+        len = len > UINT32_MAX ? len : len * 10 + (uint64_t)(length.ptr[i] - '0');
     }
-    exchange->method = method;
-    exchange->head = head;
-    buf_append_str(&exchange->path, path);
-    for (int i = 0;; i++) {
-        char part[512];
-        if (lws_hdr_copy_fragment(wsi, part, sizeof part, WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
-            break;
-        buf_printf(&exchange->query, "%s%s", i ? "&" : "", part);
-    }
-    copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, &exchange->authorization);
-    copy_header(wsi, WSI_TOKEN_HOST, &exchange->host);
-    exchange->awaits_body = length > 0;
-    exchange->body_due_ms = web_net(wsi)->now_ms + BODY_WAIT_MS;
-    return length > 0 ? 0 : respond(wsi, exchange);
-}
-
-static int on_body(struct lws *wsi, struct http_exchange *exchange, const void *in, size_t len)
-{
-    struct net *net = web_net(wsi);
-
-    turn_time(net);
-    if (exchange->body.len + len > net->config.http_body_bytes_max ||
-        exchange->body_due_ms <= net->now_ms) /* the library waits anew for each byte */
-        return -1;
-    buf_append(&exchange->body, in, len);
-    return exchange->body.failed ? -1 : 0;
-}
-
-/* The library says this of a POST without a body too, which has its answer already. */
-static int on_body_end(struct lws *wsi, struct http_exchange *exchange)
-{
-    if (!exchange->awaits_body)
-        return 0;
-    exchange->awaits_body = false;
-    return respond(wsi, exchange);
-}
-
-/* Say which version we speak. [RFC6455 4.4] */
-static int require_upgrade(struct lws *wsi)
-{
-    uint8_t head[LWS_PRE + HTTP_HEAD_MAX];
-    uint8_t *start = head + LWS_PRE, *at = start, *end = head + sizeof head - 1;
-
-    if (lws_add_http_header_status(wsi, 426, &at, end) != 0 ||
-        lws_add_http_header_by_name(wsi, (const uint8_t *)"sec-websocket-version:",
-                                    (const uint8_t *)"13", 2, &at, end) != 0 ||
-        lws_add_http_header_content_length(wsi, 0, &at, end) != 0 ||
-        lws_finalize_write_http_header(wsi, start, &at, end) != 0)
-        return -1;
-    return 1;
-}
-
-/* An upgrade is refused here, where it can still be said why. */
-static int on_upgrade(struct lws *wsi, const char *to)
-{
-    int status = strcasecmp(to, "websocket") == 0 ? websocket_refusal(wsi) : 400;
-
-    if (status == 0)
-        return 0;
-    if (status == 426)
-        return require_upgrade(wsi);
-    if (lws_return_http_status(wsi, (unsigned)status, NULL) != 0)
-        return -1;
-    return 1;
-}
-
-int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                  size_t len)
-{
-    /* Most of libwebsockets' reasons do not concern us: a chain, not a switch over 90. */
-    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
-        return web_secure(in, user);
-    if (reason == LWS_CALLBACK_HTTP)
-        return on_request(wsi, user, (struct str){ in, len });
-    if (reason == LWS_CALLBACK_HTTP_BODY)
-        return on_body(wsi, user, in, len);
-    if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION)
-        return on_body_end(wsi, user);
-    if (reason == LWS_CALLBACK_RAW_ADOPT || reason == LWS_CALLBACK_RAW_RX)
-        return -1; /* to a CONNECT the library would leave HTTP, and its time limits */
-    if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
-        return send_body(wsi, user);
-    if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
-        return on_upgrade(wsi, in);
-    if (reason == LWS_CALLBACK_WSI_DESTROY)
-        web_leave(wsi);
-    if (reason == LWS_CALLBACK_CLOSED_HTTP || reason == LWS_CALLBACK_HTTP_DROP_PROTOCOL)
-        exchange_finish(user);
+    if (len > body_max)
+        return 413;
+    if (expect.len > 0 && !head_lists(head, HEAD_EXPECT, STR("100-continue")))
+        return 417; /* [RFC9110 10.1.1] */
+    *ret_body_len = len;
     return 0;
+}
+
+/* Go on with a request whose head has come, and is in order as a text. */
+static enum step take_request(struct http *http, const struct head *head)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const struct net_config *config = &web_net(http->wsi)->config;
+    unsigned status = check(head, config->http_body_bytes_max, &http->body_len);
+
+    http->last |= head->minor == 0 || head_lists(head, HEAD_CONNECTION, STR("close"));
+    if (status)
+        return refuse(http, status);
+    if (http->in.len - http->head_len >= http->body_len)
+        return answer_request(http, head);
+    http->phase = HTTP_BODY;
+    lws_set_timeout(http->wsi, PENDING_TIMEOUT_USER_OK, BODY_WAIT_S);
+    if (head->minor > 0 && head_count(head, HEAD_EXPECT) > 0 &&
+        lws_write(http->wsi, (unsigned char *)go_on, sizeof go_on - 1, LWS_WRITE_RAW) < 0)
+        return STEP_CLOSE;
+    return STEP_WAIT;
+}
+
+static enum step take_head(struct http *http)
+{
+    size_t max = web_net(http->wsi)->config.http_header_bytes_max;
+    struct str bytes = buf_str(&http->in);
+    struct head head;
+
+    if (!http->blank && bytes.len >= 2 && str_starts_with(bytes, STR("\r\n"))) {
+        http->blank = true;
+        http->seen = 0;
+        consume(http, 2);
+        return STEP_ON;
+    }
+    int err = head_find(str_slice(bytes, 0, max), http->seen, &http->head_len);
+
+    http->seen = bytes.len < max ? bytes.len : max;
+    if (err == ERR_MORE && bytes.len < max)
+        return STEP_WAIT;
+    if (err == ERR_MORE) /* [RFC9110 15.5.15] [RFC6585 5] */
+        return refuse(http, str_find(bytes, '\n', 0) < max ? 431 : 414);
+    if (!err)
+        err = head_read_request(str_slice(bytes, 0, http->head_len), &head);
+    if (err)
+        return refuse(http, err == ERR_LIMIT ? 431 : err == ERR_VERSION ? 505 : 400);
+    return take_request(http, &head);
+}
+
+static enum step take_body(struct http *http)
+{
+    struct head head;
+
+    if (http->in.len - http->head_len < http->body_len)
+        return STEP_WAIT;
+    /* It was in order before; what it says lay elsewhere while less had come. */
+    head_read_request(str_slice(buf_str(&http->in), 0, http->head_len), &head);
+    return answer_request(http, &head);
+}
+
+/* As far as it goes. -1: close. */
+static int go_on(struct http *http)
+{
+    enum step step = STEP_ON;
+
+    while (step == STEP_ON) {
+        switch (http->phase) {
+        case HTTP_HEAD: step = http->in.len > 0 ? take_head(http) : STEP_WAIT; break;
+        case HTTP_BODY: step = take_body(http); break;
+        case HTTP_ANSWER: step = send_on(http); break;
+        case HTTP_LINGER: step = STEP_WAIT; break;
+        }
+    }
+    return step == STEP_CLOSE ? -1 : 0;
+}
+
+int http_receive(struct lws *wsi, struct str bytes)
+{
+    struct http *http = web_visitor(wsi)->http;
+
+    if (http->phase == HTTP_LINGER)
+        return 0;
+    if (!http->begun) /* TLS had its time */
+        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, HEAD_WAIT_S);
+    http->begun = true;
+    buf_append_str(&http->in, bytes);
+    if (http->in.failed)
+        return -1;
+    return http->phase == HTTP_ANSWER ? 0 : go_on(http);
+}
+
+int http_writable(struct lws *wsi)
+{
+    struct http *http = web_visitor(wsi)->http;
+
+    return http->phase == HTTP_ANSWER ? go_on(http) : 0;
 }

@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP on the web listeners: requests go to the caller's routes, answers go out whole. */
+/* HTTP on the web listeners: requests go to the caller's routes, answers go out whole, and a
+ * request for a WebSocket ends it. Time and size of a request are bounded from its first
+ * byte; what is not understood is answered and closed. [RFC9110] [RFC9112] */
 #pragma once
 
-#include "base/buf.h"
-#include "net/net.h"
+#include "base/str.h"
 
 #include <libwebsockets.h>
 
-/* What libwebsockets keeps for each HTTP request. */
-struct http_exchange {
-    struct buf path;
-    struct buf query;
-    struct buf authorization;
-    struct buf host;
-    struct buf body; /* of the request */
-    struct http_response response;
-    size_t sent; /* of the response's body */
-    const char *method;
-    bool head;        /* the answer has no body */
-    bool awaits_body; /* the request's, before it is answered */
-    uint64_t body_due_ms;
-};
+struct http;
 
-/* What libwebsockets calls for requests, and for upgrades before they happen. */
-int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                  size_t len);
+/* Wait for the first request of a visitor. False: out of memory. */
+bool http_open(struct lws *wsi);
+
+/* Bytes came. -1: close. */
+int http_receive(struct lws *wsi, struct str bytes);
+
+/* The socket takes more. -1: close. */
+int http_writable(struct lws *wsi);
+
+/* Accepts NULL. */
+void http_free(struct http *http);

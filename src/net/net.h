@@ -20,6 +20,7 @@ struct core_loaded;
 struct core_answer;
 struct core_ask;
 struct durable_op;
+struct ip_block;
 struct uv_loop_s;
 
 /* mqtt: MQTT over TCP. web: HTTP, MQTT over WebSocket at /mqtt, mesh links at /mesh.
@@ -63,6 +64,8 @@ struct listener_config {
     const struct tls_config *tls; /* NULL: none */
     const char *const *origins;   /* that WebSockets may come from; none: any */
     size_t origin_count;
+    const struct ip_block *trusted; /* proxies whose X-Forwarded-For is believed */
+    size_t trusted_count;
     bool relaxed;                  /* clients' answers come before what they promise is durable */
     bool proxy_protocol;           /* a proxy stands before it, and says where clients are */
     uint32_t connections_max;      /* 0: no limit but that of open files */
@@ -77,11 +80,11 @@ struct listener_config {
 struct http_request {
     struct str method; /* "GET"; a HEAD request is shown as GET */
     struct str path;   /* without the query, decoded */
-    struct str query;  /* "a=1&b=2" or empty */
+    struct str query;  /* "a=1&b=2" as it came, or empty */
     struct str body;
     struct str authorization; /* that header, or empty */
     struct str host;          /* that header: whom the client thinks it asks, or empty */
-    bool loopback;            /* the peer is on this machine */
+    bool loopback;            /* who asks is on this machine, and not behind a proxy elsewhere */
 };
 
 /* The answer; starts as 200, text/plain, empty. content_type must be static. */
@@ -176,7 +179,7 @@ void net_store_full(struct net *net, bool full);
 void net_answer(struct net *net, uint32_t conn, const struct core_answer *answer);
 
 /* Where the client of a connection is, as the log has it: "192.0.2.1:4711", "[::1]:4711",
- * "unix:PATH"; "-" if it is gone. */
+ * "unix:PATH", or without a port where a proxy did not say it; "-" if it is gone. */
 void net_peer(const struct net *net, uint32_t conn, char *out, size_t size);
 
 /* Open all listeners. ERR_OK, or ERR_IO with one line for each that failed in errors:

@@ -13,6 +13,7 @@
 enum {
     RUN_MIN = 256,        /* bytes of the first run */
     HINT_MAX = 64 * 1024, /* a run starts with at most so much */
+    RUN_PIECES_MAX = 64,
 };
 
 /* A payload that stands in front of data[at]. */
@@ -188,6 +189,25 @@ size_t out_queue_pieces(const struct out_queue *queue, struct iovec *pieces, siz
     if (queue->len > at && count < max)
         pieces[count++] = (struct iovec){ queue->data + at, queue->len - at };
     return count;
+}
+
+const void *out_queue_run(const struct out_queue *queue, uint8_t *scratch, size_t size,
+                          size_t *ret_len)
+{
+    struct iovec pieces[RUN_PIECES_MAX];
+    size_t count = out_queue_pieces(queue, pieces, RUN_PIECES_MAX), len = 0;
+
+    if (count == 1 || pieces[0].iov_len >= size) {
+        *ret_len = pieces[0].iov_len < size ? pieces[0].iov_len : size;
+        return pieces[0].iov_base;
+    }
+    for (size_t i = 0; i < count && len < size; i++) {
+        size_t part = pieces[i].iov_len < size - len ? pieces[i].iov_len : size - len;
+        memcpy(scratch + len, pieces[i].iov_base, part);
+        len += part;
+    }
+    *ret_len = len;
+    return scratch;
 }
 
 /* Everything is sent: give the memory back and remember how much it was. */

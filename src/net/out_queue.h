@@ -56,5 +56,10 @@ int out_queue_append_payload(struct out_queue *queue, struct message *message);
  * valid until the queue changes. */
 size_t out_queue_pieces(const struct out_queue *queue, struct iovec *pieces, size_t max);
 
+/* What waits, as one run of at most size bytes: as it lies, or put together in scratch, which
+ * has size bytes. The queue is not empty. */
+const void *out_queue_run(const struct out_queue *queue, uint8_t *scratch, size_t size,
+                          size_t *ret_len);
+
 /* The first len bytes are sent. len <= queue->bytes. */
 void out_queue_consume(struct out_queue *queue, size_t len);

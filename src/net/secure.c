@@ -18,7 +18,6 @@
 enum {
     ROUNDS_MAX = 4,           /* of a full buffer, a turn and connection */
     RECORD_BYTES = 16 * 1024, /* of plain text at most. [RFC8446 5.1] */
-    PIECES_MAX = 64,          /* a record */
     REASON_MAX = 256,
 };
 
@@ -58,26 +57,6 @@ static void secure_finish(struct stream *stream)
     tcp_finish(stream);
 }
 
-/* What waits, as one run of at most a record: as it lies, or put together in scratch. */
-static const void *next_record(const struct stream *stream, uint8_t *scratch, size_t *ret_len)
-{
-    struct iovec pieces[PIECES_MAX];
-    size_t count = out_queue_pieces(&stream->out, pieces, PIECES_MAX), len = 0;
-
-    if (count == 1 || pieces[0].iov_len >= RECORD_BYTES) {
-        *ret_len = pieces[0].iov_len;
-        return pieces[0].iov_base;
-    }
-    for (size_t i = 0; i < count && len < RECORD_BYTES; i++) {
-        size_t room = RECORD_BYTES - len;
-        size_t part = pieces[i].iov_len < room ? pieces[i].iov_len : room;
-        memcpy(scratch + len, pieces[i].iov_base, part);
-        len += part;
-    }
-    *ret_len = len;
-    return scratch;
-}
-
 static void want_writing(struct secure *secure, bool on)
 {
     if (secure->tcp.writing == on)
@@ -95,7 +74,7 @@ static int secure_flush(struct stream *stream)
         return ERR_OK;
     while (stream->out.bytes > 0) {
         size_t len, sent = 0;
-        const void *record = next_record(stream, scratch, &len);
+        const void *record = out_queue_run(&stream->out, scratch, sizeof scratch, &len);
 
         ERR_clear_error();
         if (SSL_write_ex(secure->ssl, record, len, &sent) == 1) {

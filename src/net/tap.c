@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tap.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "net/framing.h"
 #include "net/turn.h"
@@ -20,16 +21,24 @@ enum {
     READY_MAX = 1024, /* a turn: what is due to one comes of many */
 };
 
+/* What the library read behind the handshake, until it is taken. */
+struct early {
+    struct tap *tap;
+    struct buf bytes;
+    struct list node;
+};
+
 struct tap {
     struct taps *taps;
     const struct tap_owner *calls;
     void *owner; /* NULL: closed */
     int fd;      /* the library's */
-    SSL *ssl;    /* the library's; NULL: none */
+    SSL *ssl;    /* the library's, or the owner's; NULL: none */
     bool reading;
     bool deaf;         /* the last frame that counts has come: await the end */
     bool wants_to_say; /* OpenSSL has to write before it reads on */
     struct list closed;
+    struct early *early; /* NULL: nothing */
     struct framing framing;
 };
 
@@ -58,11 +67,22 @@ static void free_closed(struct taps *taps)
         free(list_entry(node, struct tap, closed));
 }
 
+static void drop_early(struct tap *tap)
+{
+    if (!tap->early)
+        return;
+    list_remove(&tap->early->node);
+    buf_finish(&tap->early->bytes);
+    free(tap->early);
+    tap->early = NULL;
+}
+
 void tap_close(struct tap *tap)
 {
     if (!tap)
         return;
     tap_read(tap, false);
+    drop_early(tap);
     tap->owner = NULL;
     list_push_back(&tap->taps->closed, &tap->closed);
     if (!tap->taps->busy)
@@ -137,10 +157,72 @@ static void take(struct tap *tap, uint8_t *at, size_t len)
     deliver(tap, &run);
 }
 
+int tap_put(struct tap *tap, const void *bytes, size_t len)
+{
+    struct early *early = tap->early;
+
+    if (len == 0)
+        return ERR_OK;
+    if (!early) {
+        early = calloc(1, sizeof *early);
+        if (!early)
+            return ERR_NOMEM;
+        early->tap = tap;
+        list_push_back(&tap->taps->early, &early->node);
+        tap->early = early;
+    }
+    buf_append(&early->bytes, bytes, len);
+    return early->bytes.failed ? ERR_NOMEM : ERR_OK;
+}
+
+/* What was put comes before what the socket has. */
+static void take_early(struct tap *tap)
+{
+    struct buf bytes = tap->early->bytes;
+
+    tap->early->bytes = (struct buf){ 0 };
+    drop_early(tap);
+    if (!tap->deaf)
+        take(tap, bytes.data, bytes.len);
+    buf_finish(&bytes);
+}
+
+bool taps_any_early(const struct taps *taps)
+{
+    list_each (&taps->early, node) {
+        if (list_entry(node, struct early, node)->tap->reading)
+            return true;
+    }
+    return false;
+}
+
+void taps_read_on(struct taps *taps)
+{
+    struct list due, *node;
+
+    list_init(&due); /* taking the bytes of one may end others, and begin some */
+    while ((node = list_pop_front(&taps->early)))
+        list_push_back(&due, node);
+    taps->busy = true;
+    while ((node = list_pop_front(&due))) {
+        struct tap *tap = list_entry(node, struct early, node)->tap;
+        list_push_back(&taps->early, node);
+        if (tap->reading)
+            take_early(tap);
+    }
+    taps->busy = false;
+    free_closed(taps);
+}
+
 /* Read and take once. False: there is no more for now. */
 static bool read_once(struct tap *tap)
 {
     struct net *net = tap->taps->net;
+
+    if (tap->early) {
+        take_early(tap);
+        return true;
+    }
     ssize_t got = tap->ssl ? read_secure(tap, net->rx, sizeof net->rx)
                            : recv(tap->fd, net->rx, sizeof net->rx, 0);
 
@@ -176,8 +258,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     free_closed(taps);
 }
 
-struct tap *tap_open(struct taps *taps, struct lws *wsi, bool served, const struct tap_owner *calls,
-                     void *owner)
+struct tap *tap_open(struct taps *taps, struct lws *wsi, struct ssl_st *ssl, bool served,
+                     const struct tap_owner *calls, void *owner)
 {
     struct tap *tap = calloc(1, sizeof *tap);
 
@@ -187,7 +269,7 @@ struct tap *tap_open(struct taps *taps, struct lws *wsi, bool served, const stru
     tap->calls = calls;
     tap->owner = owner;
     tap->fd = lws_get_socket_fd(wsi);
-    tap->ssl = lws_get_ssl(wsi);
+    tap->ssl = ssl;
     list_init(&tap->closed);
     framing_init(&tap->framing, served, taps->net->config.websocket_frame_bytes_max);
     lws_rx_flow_control(wsi, 0);
@@ -198,6 +280,7 @@ int taps_open(struct taps *taps, struct net *net)
 {
     *taps = (struct taps){ .net = net, .fd = epoll_create1(EPOLL_CLOEXEC) };
     list_init(&taps->closed);
+    list_init(&taps->early);
     if (taps->fd < 0)
         return ERR_IO;
     if (uv_poll_init(&net->loop, &taps->poll, taps->fd) != 0) {

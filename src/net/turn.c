@@ -157,7 +157,8 @@ void turn_schedule(struct net *net)
     if (!list_empty(&net->closing) || !list_empty(&net->throttled) || carrier_any_waiting(net))
         earlier(&due, net->now_ms + COARSE_MS);
     if (net->unfinished || !list_empty(&net->unread) || !list_empty(&net->held) ||
-        !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers))
+        !list_empty(&net->dirty) || !list_empty(&net->dirty_carriers) ||
+        taps_any_early(&net->web->taps))
         due = net->now_ms;
     if (net->phase == NET_STOPPING)
         earlier(&due, net->stop_due_ms);
@@ -239,6 +240,7 @@ void turn_timer(uv_timer_t *timer)
     meter_release(net);
     stream_take_kept(net);
     secure_read_on(net);
+    taps_read_on(&net->web->taps);
     stream_expire(net);
     carrier_expire(net);
     net_settle(net);

@@ -21,8 +21,7 @@
 
 enum {
     DESTROY_TURNS = 100,
-    UNUSED_BYTES = 16,  /* for the library to read WebSockets into, which taps do */
-    HEADER_WAIT_S = 10, /* for a request's header, and TLS before it */
+    TLS_WAIT_S = 10, /* for hands to be shaken */
 };
 
 /* What the library says is for those who look closely. */
@@ -38,23 +37,72 @@ static void emit(int level, const char *text)
               log_quoted((struct str){ text, len }, quoted, sizeof quoted));
 }
 
-/* What a web listener serves. */
+/* The connection is gone: forget whose it was. */
+static void leave(struct lws *wsi)
+{
+    struct visitor *visitor = web_visitor(wsi);
+
+    if (!visitor)
+        return;
+    visitor->listener->connections--;
+    lws_set_opaque_user_data(wsi, NULL);
+    http_free(visitor->http);
+    free(visitor->source);
+    free(visitor);
+}
+
+static int receive(struct lws *wsi, struct str bytes)
+{
+    struct visitor *visitor = web_visitor(wsi);
+
+    turn_time(web_net(wsi));
+    if (visitor->http)
+        return http_receive(wsi, bytes);
+    if (visitor->upgraded)
+        websocket_put(wsi, bytes);
+    return visitor->upgraded ? 0 : -1;
+}
+
+static int writable(struct lws *wsi)
+{
+    struct visitor *visitor = web_visitor(wsi);
+
+    turn_time(web_net(wsi));
+    if (visitor->http)
+        return http_writable(wsi);
+    return visitor->upgraded ? websocket_writable(wsi) : -1;
+}
+
+static int closed(struct lws *wsi)
+{
+    turn_time(web_net(wsi));
+    if (web_visitor(wsi)->upgraded)
+        websocket_gone(wsi);
+    return 0;
+}
+
+/* What libwebsockets says of the connections to a web listener. */
+static int serve(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                 size_t len)
+{
+    /* Most of libwebsockets' reasons do not concern us: a chain, not a switch over 90. */
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return web_secure(in, user);
+    if (reason == LWS_CALLBACK_RAW_RX)
+        return web_visitor(wsi) ? receive(wsi, (struct str){ in, len }) : -1;
+    if (reason == LWS_CALLBACK_RAW_WRITEABLE)
+        return web_visitor(wsi) ? writable(wsi) : -1;
+    if (reason == LWS_CALLBACK_RAW_CLOSE)
+        return web_visitor(wsi) ? closed(wsi) : 0;
+    if (reason == LWS_CALLBACK_WSI_DESTROY)
+        leave(wsi);
+    return 0;
+}
+
 static const struct lws_protocols *server_protocols(void)
 {
     static const struct lws_protocols protocols[] = {
-        { .name = "http",
-          .callback = http_callback,
-          .per_session_data_size = sizeof(struct http_exchange) },
-        { .name = "mqtt",
-          .callback = websocket_callback,
-          .per_session_data_size = sizeof(struct websocket_session),
-          .rx_buffer_size = UNUSED_BYTES,
-          .tx_packet_size = WEB_CHUNK },
-        { .name = "mqttv3.1",
-          .callback = websocket_callback,
-          .per_session_data_size = sizeof(struct websocket_session),
-          .rx_buffer_size = UNUSED_BYTES,
-          .tx_packet_size = WEB_CHUNK },
+        { .name = "plexus", .callback = serve, .tx_packet_size = WEB_CHUNK },
         { 0 },
     };
     return protocols;
@@ -63,10 +111,7 @@ static const struct lws_protocols *server_protocols(void)
 static const struct lws_protocols *dialler_protocols(void)
 {
     static const struct lws_protocols protocols[] = {
-        { .name = "mqtt",
-          .callback = dial_callback,
-          .rx_buffer_size = UNUSED_BYTES,
-          .tx_packet_size = WEB_CHUNK },
+        { .name = "plexus", .callback = dial_callback, .tx_packet_size = WEB_CHUNK },
         { 0 },
     };
     return protocols;
@@ -90,8 +135,7 @@ static bool dials_tls(const struct net *net)
     return false;
 }
 
-/* Whom we believe when we dial. Ours, not libwebsockets': where a process has several
- * contexts, it does not free its own. NULL when it cannot be made. */
+/* Whom we believe when we dial. NULL when it cannot be made. */
 static SSL_CTX *dialler_tls(const struct net *net)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
@@ -122,13 +166,12 @@ struct web *web_new(struct net *net)
         .port = CONTEXT_PORT_NO_LISTEN,
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
-        .pt_serv_buf_size = WEB_CHUNK,
+        .pt_serv_buf_size = WEB_READ_MAX,
         .fd_limit_per_thread = net->config.connections_max,
-        .max_http_header_data = (unsigned short)net->config.http_header_bytes_max,
         .protocols = server_protocols(),
         .user = net,
         .retry_and_idle_policy = no_pings(),
-        .timeout_secs = HEADER_WAIT_S,
+        .timeout_secs = TLS_WAIT_S,
     };
 
     if (!web)
@@ -139,7 +182,7 @@ struct web *web_new(struct net *net)
         free(web);
         return NULL;
     }
-    info.provided_client_ssl_ctx = web->tls;
+    info.provided_client_ssl_ctx = web->tls; /* unused: else it reads all CAs, and leaks them */
     lws_set_log_level(LLL_ERR | LLL_WARN, emit);
     web->context = lws_create_context(&info);
     if (!web->context) {
@@ -195,7 +238,7 @@ struct lws_vhost *web_host(struct web *web, struct listener *listener)
         .alpn = "http/1.1",
         .user = listener,
         .retry_and_idle_policy = no_pings(),
-        .timeout_secs = HEADER_WAIT_S,
+        .timeout_secs = TLS_WAIT_S,
     };
 
     snprintf(name, sizeof name, "web-%u", web->hosts++);
@@ -220,18 +263,50 @@ void web_accept(struct web *web, const struct arrival *arrival, struct lws_vhost
         close(arrival->fd);
         return;
     }
-    *visitor = (struct visitor){ .listener = listener, .loopback = arrival->loopback };
-    memcpy(visitor->source, arrival->source, sizeof visitor->source);
+    *visitor = (struct visitor){ .listener = listener };
+    if (arrival->source[0] && web_set_source(visitor, arrival->source, arrival->loopback)) {
+        free(visitor);
+        close(arrival->fd);
+        return;
+    }
     setsockopt(arrival->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    struct lws *wsi = lws_adopt_socket_vhost(host ? host : web->server,
-                                             arrival->fd); /* closes it when it fails */
+    struct lws *wsi = lws_adopt_descriptor_vhost(
+        host ? host : web->server, LWS_ADOPT_SOCKET | (host ? LWS_ADOPT_ALLOW_SSL : 0),
+        (lws_sock_file_fd_type){ .sockfd = arrival->fd }, "plexus", NULL);
 
-    if (!wsi) {
+    if (!wsi) { /* and the socket is closed */
+        free(visitor->source);
         free(visitor);
         return;
     }
     lws_set_opaque_user_data(wsi, visitor);
     listener->connections++;
+    if (!http_open(wsi))
+        web_kill(wsi);
+}
+
+struct lws *web_attach(struct web *web, int fd, void *data)
+{
+    struct lws *wsi = lws_adopt_descriptor_vhost(
+        web->dialler, LWS_ADOPT_SOCKET, (lws_sock_file_fd_type){ .sockfd = fd }, "plexus", NULL);
+
+    if (!wsi)
+        return NULL;
+    lws_set_opaque_user_data(wsi, data);
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+    return wsi;
+}
+
+int web_set_source(struct visitor *visitor, const char *source, bool loopback)
+{
+    char *copy = strdup(source);
+
+    if (!copy)
+        return ERR_NOMEM;
+    free(visitor->source);
+    visitor->source = copy;
+    visitor->loopback = loopback;
+    return ERR_OK;
 }
 
 struct visitor *web_visitor(struct lws *wsi)
@@ -239,22 +314,11 @@ struct visitor *web_visitor(struct lws *wsi)
     return lws_get_opaque_user_data(wsi);
 }
 
-void web_leave(struct lws *wsi)
-{
-    struct visitor *visitor = lws_get_opaque_user_data(wsi);
-
-    if (!visitor)
-        return;
-    visitor->listener->connections--;
-    lws_set_opaque_user_data(wsi, NULL);
-    free(visitor);
-}
-
 bool web_is_loopback(struct lws *wsi)
 {
     const struct visitor *visitor = web_visitor(wsi);
 
-    if (visitor && visitor->source[0])
+    if (visitor && visitor->source)
         return visitor->loopback;
     return listener_peer_is_loopback(lws_get_socket_fd(wsi));
 }
@@ -263,7 +327,7 @@ void web_peer(struct lws *wsi, char *out, size_t size)
 {
     const struct visitor *visitor = web_visitor(wsi);
 
-    if (visitor && visitor->source[0])
+    if (visitor && visitor->source)
         snprintf(out, size, "%s", visitor->source);
     else
         listener_peer(lws_get_socket_fd(wsi), out, size);

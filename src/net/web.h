@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The web is libwebsockets inside our loop: one context, one virtual host that serves the
- * web listeners and one that dials. We accept and hand the sockets over. */
+ * web listeners and one that dials. We accept and hand the sockets over; the library shakes
+ * hands for TLS, dials, and sends. It takes the bytes for raw ones: HTTP and WebSocket are
+ * read and written here, so that its own ways with them cannot be reached. */
 #pragma once
 
 #include <libwebsockets.h>
@@ -8,16 +10,26 @@
 #include "net/listener.h"
 #include "net/tap.h"
 
+struct carrier;
+struct http;
 struct net;
+struct websocket;
 
-/* What we know of a connection that came to a web listener. */
+/* What we know of a connection that came to a web listener, and what it has become. */
 struct visitor {
     struct listener *listener;
-    char source[LISTENER_ADDRESS_MAX]; /* where a proxy says that it comes from, or "" */
-    bool loopback;                     /* with a source: it is this machine */
+    char *source;  /* where a proxy says that it comes from; NULL: ask the socket */
+    bool loopback; /* with a source: it is this machine */
+    bool upgraded; /* to a WebSocket: one of the last two, or none any more */
+    struct http *http;
+    struct websocket *client;
+    struct carrier *carrier;
 };
 
-enum { WEB_CHUNK = 64 * 1024 }; /* bytes a write at most */
+enum {
+    WEB_CHUNK = 64 * 1024,    /* bytes a write at most */
+    WEB_READ_MAX = 17 * 1024, /* bytes that the library reads at once: a record of TLS, whole */
+};
 
 struct web {
     struct net *net;
@@ -46,11 +58,15 @@ int web_secure(struct lws_vhost *host, struct ssl_ctx_st *tls);
  * owns its fd from now on, also on failure. */
 void web_accept(struct web *web, const struct arrival *arrival, struct lws_vhost *host);
 
+/* Send through this socket, which was dialled, and tell dial_callback of it; data is what it
+ * finds there. Owns its fd from now on, also on failure: NULL. */
+struct lws *web_attach(struct web *web, int fd, void *data);
+
+/* The visitor comes from there, as a proxy says. ERR_OK or ERR_NOMEM. */
+int web_set_source(struct visitor *visitor, const char *source, bool loopback);
+
 /* Whose connection it is; NULL for those that we dialled, and early and late. */
 struct visitor *web_visitor(struct lws *wsi);
-
-/* The connection is gone: forget whose it was. */
-void web_leave(struct lws *wsi);
 
 /* Is the peer on this machine? */
 bool web_is_loopback(struct lws *wsi);

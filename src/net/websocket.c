@@ -55,15 +55,15 @@ static void put_pong(struct websocket *socket)
 static int websocket_flush(struct stream *stream)
 {
     struct websocket *socket = websocket_of(stream);
-    struct iovec piece;
+    uint8_t scratch[WEB_CHUNK];
 
     if (socket->waiting)
         return ERR_OK;
     put_pong(socket);
     while (stream->out.bytes > 0 && !lws_partial_buffered(socket->wsi)) {
-        out_queue_pieces(&stream->out, &piece, 1);
-        size_t len = piece.iov_len < WEB_CHUNK ? piece.iov_len : WEB_CHUNK;
-        if (lws_write(socket->wsi, piece.iov_base, len, LWS_WRITE_RAW) < 0)
+        size_t len;
+        const void *run = out_queue_run(&stream->out, scratch, sizeof scratch, &len);
+        if (lws_write(socket->wsi, (uint8_t *)run, len, LWS_WRITE_RAW) < 0)
             return ERR_CLOSED;
         out_queue_consume(&stream->out, len);
         stream->net->stats.bytes_out += len;
@@ -110,91 +110,16 @@ static void websocket_peer(const struct stream *stream, char *out, size_t size)
 
 /* A browser says which page its script is of; whoever says nothing is no browser.
  * [RFC6455 10.2] */
-static bool comes_from_allowed_page(struct lws *wsi, const struct listener_config *config)
+bool websocket_origin_is_good(const struct listener_config *config, struct str origin)
 {
-    char origin[256];
-
-    if (config->origin_count == 0 || lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) == 0)
+    if (config->origin_count == 0 || origin.len == 0)
         return true;
-    if (lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN) <= 0)
-        return false;
     for (size_t i = 0; i < config->origin_count; i++) {
-        if (strcasecmp(config->origins[i], origin) == 0)
+        if (strlen(config->origins[i]) == origin.len &&
+            strncasecmp(config->origins[i], origin.ptr, origin.len) == 0)
             return true;
     }
     return false;
-}
-
-/* Is one of the subprotocols offered, "chat, mqtt", ours? */
-static bool offers_mqtt(struct str offer)
-{
-    for (size_t at = 0; at < offer.len;) {
-        size_t end = str_find(offer, ',', at);
-        struct str one = str_slice(offer, at, end);
-        while (one.len > 0 && one.ptr[0] == ' ')
-            one = str_slice(one, 1, one.len);
-        while (one.len > 0 && one.ptr[one.len - 1] == ' ')
-            one.len--;
-        if (str_equal(one, STR("mqtt")) || str_equal(one, STR("mqttv3.1")))
-            return true;
-        at = end + 1;
-    }
-    return false;
-}
-
-/* Is this header there, and just this? */
-static bool header_is(struct lws *wsi, enum lws_token_indexes token, const char *value)
-{
-    char text[16];
-
-    return lws_hdr_copy(wsi, text, sizeof text, token) > 0 && strcmp(text, value) == 0;
-}
-
-/* Sixteen bytes in base64. [RFC6455 4.2.1] */
-static bool key_is_good(struct lws *wsi)
-{
-    enum { KEY_LEN = 24 };
-    char key[KEY_LEN + 1];
-
-    return lws_hdr_copy(wsi, key, sizeof key, WSI_TOKEN_KEY) == KEY_LEN &&
-           strcmp(key + KEY_LEN - 2, "==") == 0;
-}
-
-int websocket_refusal(struct lws *wsi)
-{
-    char path[64], protocols[256];
-
-    if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) <= 0)
-        return 404;
-    bool mesh = strcmp(path, "/mesh") == 0;
-
-    if (!mesh && strcmp(path, "/mqtt") != 0)
-        return 404;
-    if (!header_is(wsi, WSI_TOKEN_VERSION, "13"))
-        return 426; /* [RFC6455 4.4] */
-    if (!header_is(wsi, WSI_TOKEN_HTTP, "HTTP/1.1") || !key_is_good(wsi))
-        return 400;
-    if (lws_hdr_copy(wsi, protocols, sizeof protocols, WSI_TOKEN_PROTOCOL) <= 0)
-        return 400; /* [MQTT-6.0.0-3] */
-    if (!offers_mqtt(str_from_c(protocols)))
-        return 400;
-    const struct visitor *visitor = web_visitor(wsi);
-
-    if (!visitor || !listener_serves(visitor->listener, mesh ? SERVE_MESH : SERVE_MQTT))
-        return 404;
-    return comes_from_allowed_page(wsi, visitor->listener->config) ? 0 : 403;
-}
-
-static int on_filter(struct lws *wsi, struct websocket_session *session, const char *protocols)
-{
-    char path[64];
-
-    if (websocket_refusal(wsi) != 0)
-        return -1;
-    lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI);
-    session->mesh = strcmp(path, "/mesh") == 0;
-    (void)protocols;
-    return 0;
 }
 
 /* ---- what the tap hears ---- */
@@ -265,7 +190,7 @@ static void widen(struct lws *wsi)
     setsockopt(lws_get_socket_fd(wsi), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
-static int on_established(struct lws *wsi, struct websocket_session *session)
+static bool open_client(struct net *net, struct lws *wsi, struct visitor *visitor, struct str early)
 {
     static const struct transport transport = {
         .flush = websocket_flush,
@@ -277,49 +202,53 @@ static int on_established(struct lws *wsi, struct websocket_session *session)
     };
     static const struct tap_owner calls = { on_receive, on_ping, on_close_heard, on_failed,
                                             on_gone };
-    struct net *net = web_net(wsi);
-
-    net->web->sessions++;
-    if (net->phase != NET_RUNNING)
-        return -1;
-    widen(wsi);
-    if (session->mesh) {
-        session->carrier = carrier_accept(net, wsi);
-        return session->carrier ? 0 : -1;
-    }
-    const struct visitor *visitor = web_visitor(wsi);
-
-    if (!visitor)
-        return -1;
     struct websocket *socket = calloc(1, sizeof *socket);
 
     if (!socket)
-        return -1;
+        return false;
     socket->wsi = wsi;
     socket->code = FRAMING_NORMAL;
-    socket->tap = tap_open(&net->web->taps, wsi, true, &calls, socket);
-    if (!socket->tap ||
+    socket->tap = tap_open(&net->web->taps, wsi, lws_get_ssl(wsi), true, &calls, socket);
+    if (!socket->tap || tap_put(socket->tap, early.ptr, early.len) != ERR_OK ||
         stream_open(net, &socket->stream, &transport, visitor->listener->config) != ERR_OK) {
         tap_close(socket->tap);
         free(socket);
-        return -1;
+        return false;
     }
-    session->client = socket;
+    visitor->client = socket;
     websocket_read(&socket->stream, stream_wants_reading(&socket->stream));
     net_settle(net);
-    return 0;
+    return true;
 }
 
-/* Say Close ourselves: where libwebsockets is told to close in its writable callback, it
- * drops the connection without a word. [RFC6455 7.1.2] */
+bool websocket_open(struct lws *wsi, bool mesh, struct str early)
+{
+    struct net *net = web_net(wsi);
+    struct visitor *visitor = web_visitor(wsi);
+
+    if (net->phase != NET_RUNNING)
+        return false;
+    widen(wsi);
+    visitor->upgraded = true;
+    net->web->sessions++;
+    if (!mesh)
+        return open_client(net, wsi, visitor, early);
+    visitor->carrier = carrier_accept(net, wsi);
+    if (!visitor->carrier)
+        return false;
+    carrier_read(visitor->carrier, early);
+    return true;
+}
+
+/* [RFC6455 7.1.2] */
 static int say_close(struct websocket *socket)
 {
     const uint8_t frame[] = { 0x88, 2, (uint8_t)(socket->code >> 8), (uint8_t)socket->code };
-    uint8_t bytes[LWS_PRE + sizeof frame];
+    uint8_t bytes[sizeof frame];
 
     socket->said_close = true;
-    memcpy(bytes + LWS_PRE, frame, sizeof frame);
-    if (lws_write(socket->wsi, bytes + LWS_PRE, sizeof frame, LWS_WRITE_RAW) < 0)
+    memcpy(bytes, frame, sizeof frame);
+    if (lws_write(socket->wsi, bytes, sizeof frame, LWS_WRITE_RAW) < 0)
         return -1;
     lws_callback_on_writable(socket->wsi);
     return 0;
@@ -338,12 +267,13 @@ static int say_goodbye(struct websocket *socket)
     return shutdown(lws_get_socket_fd(socket->wsi), SHUT_WR);
 }
 
-static int on_writable(struct lws *wsi, struct websocket_session *session)
+int websocket_writable(struct lws *wsi)
 {
-    struct websocket *socket = session->client;
+    struct visitor *visitor = web_visitor(wsi);
+    struct websocket *socket = visitor->client;
 
-    if (session->carrier) {
-        carrier_writable(session->carrier);
+    if (visitor->carrier) {
+        carrier_writable(visitor->carrier);
         return 0;
     }
     if (!socket)
@@ -356,54 +286,39 @@ static int on_writable(struct lws *wsi, struct websocket_session *session)
     return 0;
 }
 
-static int on_closed(struct lws *wsi, struct websocket_session *session)
+void websocket_put(struct lws *wsi, struct str early)
+{
+    const struct visitor *visitor = web_visitor(wsi);
+
+    if (visitor->client && tap_put(visitor->client->tap, early.ptr, early.len) != ERR_OK)
+        stream_abort(&visitor->client->stream);
+    if (visitor->carrier)
+        carrier_put_early(visitor->carrier, early);
+}
+
+void websocket_gone(struct lws *wsi)
 {
     struct net *net = web_net(wsi);
+    struct visitor *visitor = web_visitor(wsi);
+    struct websocket *socket = visitor->client;
 
     net->web->sessions--;
-    if (session->carrier) {
-        carrier_gone(session->carrier, "connection closed by peer");
-        session->carrier = NULL;
+    if (visitor->carrier) {
+        carrier_gone(visitor->carrier, "connection closed by peer");
+        visitor->carrier = NULL;
     }
-    if (session->client) {
-        stream_lost(&session->client->stream);
-        list_remove(&session->client->stream.closing_link);
-        tap_close(session->client->tap);
-        buf_finish(&session->client->pong);
-        free(session->client);
-        session->client = NULL;
+    if (socket) {
+        stream_lost(&socket->stream);
+        list_remove(&socket->stream.closing_link);
+        tap_close(socket->tap);
+        buf_finish(&socket->pong);
+        free(socket);
+        visitor->client = NULL;
     }
     net_settle(net);
-    return 0;
 }
 
 void websocket_forget_carrier(struct lws *wsi)
 {
-    struct websocket_session *session = lws_wsi_user(wsi);
-
-    session->carrier = NULL;
-}
-
-int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                       size_t len)
-{
-    (void)len;
-    /* Most of libwebsockets' reasons do not concern us: a chain, not a switch over 90. */
-    if (reason == LWS_CALLBACK_RECEIVE)
-        return -1; /* past the tap: it came before our answer to the upgrade. [RFC6455 4.1] */
-    if (reason == LWS_CALLBACK_SERVER_WRITEABLE) {
-        turn_time(web_net(wsi));
-        return on_writable(wsi, user);
-    }
-    if (reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION)
-        return on_filter(wsi, user, in);
-    if (reason == LWS_CALLBACK_ESTABLISHED) {
-        turn_time(web_net(wsi));
-        return on_established(wsi, user);
-    }
-    if (reason == LWS_CALLBACK_CLOSED) {
-        turn_time(web_net(wsi));
-        return on_closed(wsi, user);
-    }
-    return 0;
+    web_visitor(wsi)->carrier = NULL;
 }

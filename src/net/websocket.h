@@ -3,22 +3,16 @@
  * /mesh as carriers. */
 #pragma once
 
+#include "base/str.h"
+
 #include <libwebsockets.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct carrier;
-struct websocket;
+struct listener_config;
 
 enum { WEBSOCKET_HEAD_MAX = 10 };
-
-/* What libwebsockets keeps for each WebSocket: one of the two. */
-struct websocket_session {
-    struct websocket *client;
-    struct carrier *carrier;
-    bool mesh; /* it came to /mesh */
-};
 
 /* Write the head of a server's binary frame with len bytes of payload; at has room for
  * WEBSOCKET_HEAD_MAX. How many bytes it is. [RFC6455 5.2] */
@@ -41,12 +35,21 @@ static inline size_t websocket_head(uint8_t *at, size_t len)
     return 10;
 }
 
-/* What libwebsockets calls for the subprotocols mqtt and mqttv3.1. */
-int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                       size_t len);
+/* The upgrade at this path was answered: go on with what came behind the request. mesh: it
+ * was /mesh. False: it cannot be, close. */
+bool websocket_open(struct lws *wsi, bool mesh, struct str early);
 
-/* May an upgrade to this path with these subprotocols go on? An HTTP status if not, else 0. */
-int websocket_refusal(struct lws *wsi);
+/* The library has read some more of an open one. */
+void websocket_put(struct lws *wsi, struct str early);
+
+/* The socket of an open one takes more. -1: close it. */
+int websocket_writable(struct lws *wsi);
+
+/* An open one is gone. */
+void websocket_gone(struct lws *wsi);
+
+/* May a WebSocket that comes from a page of this origin be served? */
+bool websocket_origin_is_good(const struct listener_config *config, struct str origin);
 
 /* The carrier at the other end of this socket is gone: close it. */
 void websocket_forget_carrier(struct lws *wsi);

@@ -2,6 +2,7 @@
 #include "server/listeners.h"
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "config/address.h"
 
 #include <stdlib.h>
@@ -80,6 +81,18 @@ static unsigned serve_of(uint32_t serve)
            (serve & CONFIG_SERVE_API ? SERVE_API : 0u);
 }
 
+/* Those that are believed, from *blocks on, which moves behind them. */
+static void fill_trusted(struct listener_config *listener, const struct config_strings *texts,
+                         struct ip_block **blocks)
+{
+    listener->trusted = *blocks;
+    for (size_t i = 0; i < texts->len; i++) {
+        if (ip_block_parse(str_from_c(texts->at[i]), *blocks) == ERR_OK)
+            (*blocks)++;
+    }
+    listener->trusted_count = (size_t)(*blocks - listener->trusted);
+}
+
 static void add_rich(struct listeners *listeners, const struct config *config)
 {
     static const enum listener_kind kinds[] = {
@@ -88,6 +101,7 @@ static void add_rich(struct listeners *listeners, const struct config *config)
         [CONFIG_PROTOCOL_AUTO] = LISTENER_AUTO,
     };
     struct tls_certificate *certificates = listeners->certificates;
+    struct ip_block *blocks = listeners->trusted;
 
     for (size_t i = 0; i < config->listeners.len; i++) {
         const struct config_listener *from = &config->listeners.at[i];
@@ -104,6 +118,7 @@ static void add_rich(struct listeners *listeners, const struct config *config)
         listener->origins = (const char *const *)from->origins.at;
         listener->origin_count = from->origins.len;
         listener->proxy_protocol = from->proxy_protocol;
+        fill_trusted(listener, &from->trusted_proxies, &blocks);
         listener->relaxed = from->durability == CONFIG_DURABILITY_MEMORY;
         listener->mode = (unsigned)strtoul(from->mode, NULL, 8);
         if (!from->has_tls)
@@ -117,18 +132,22 @@ int listeners_make(struct listeners *listeners, const struct config *config)
 {
     size_t rich = config->listeners.len;
     size_t count = config->mqtt.listen.len + config->web.listen.len + rich;
-    size_t certificates = rich;
+    size_t certificates = rich, blocks = 0;
 
-    for (size_t i = 0; i < rich; i++)
+    for (size_t i = 0; i < rich; i++) {
         certificates += config->listeners.at[i].tls.more.len;
+        blocks += config->listeners.at[i].trusted_proxies.len;
+    }
     /* One more each: calloc of nothing may give NULL. */
     *listeners = (struct listeners){
         .at = calloc(count + 1, sizeof *listeners->at),
         .addresses = calloc(count + 1, sizeof *listeners->addresses),
         .tls = calloc(rich + 1, sizeof *listeners->tls),
         .certificates = calloc(certificates + 1, sizeof *listeners->certificates),
+        .trusted = calloc(blocks + 1, sizeof *listeners->trusted),
     };
-    if (!listeners->at || !listeners->addresses || !listeners->tls || !listeners->certificates)
+    if (!listeners->at || !listeners->addresses || !listeners->tls || !listeners->certificates ||
+        !listeners->trusted)
         return ERR_NOMEM;
     add_plain(listeners, config, &config->mqtt.listen, LISTENER_MQTT);
     add_plain(listeners, config, &config->web.listen, LISTENER_WEB);
@@ -143,5 +162,6 @@ void listeners_finish(struct listeners *listeners)
     free(listeners->addresses);
     free(listeners->tls);
     free(listeners->certificates);
+    free(listeners->trusted);
     *listeners = (struct listeners){ 0 };
 }

@@ -6,6 +6,7 @@
 #include "net/net.h"
 
 struct config_address;
+struct ip_block;
 struct tls_config;
 
 /* Owned; what it points to is the config's. A zeroed one is empty. */
@@ -15,6 +16,7 @@ struct listeners {
     struct config_address *addresses;
     struct tls_config *tls;
     struct tls_certificate *certificates;
+    struct ip_block *trusted;
 };
 
 /* ERR_OK or ERR_NOMEM; listeners_finish frees in both cases. */

@@ -59,7 +59,7 @@ static int health(const struct options *options, const struct config *config)
 static int serve(const struct options *options, const char *const *env, struct config *config,
                  const struct config_report *report)
 {
-    enum { KEEP_FREE_BYTES = 2 * 1024 * 1024 };
+    enum { KEEP_FREE_BYTES = 8 * 1024 * 1024 };
     struct buf errors = { 0 };
     char text[512];
 

@@ -407,6 +407,7 @@ START_TEST(listeners_are_read_with_their_presets)
                               " {\"name\": \"b\", \"address\": \"[::1]:8883\",\n"
                               "  \"protocol\": \"web\", \"serve\": [\"mqtt\", \"api\"],\n"
                               "  \"origins\": [\"https://a\"],\n"
+                              "  \"trusted_proxies\": [\"10.0.0.0/8\", \"::1\", \"unix:\"],\n"
                               "  \"tls\": {\"certificate_file\": \"c\", \"key_file\": \"k\",\n"
                               "   \"certificates\": [{\"certificate_file\": \"c2\",\n"
                               "    \"key_file\": \"k2\"}], \"ca_file\": \"ca\",\n"
@@ -424,6 +425,8 @@ START_TEST(listeners_are_read_with_their_presets)
     ck_assert_uint_eq(b->protocol, CONFIG_PROTOCOL_WEB);
     ck_assert_uint_eq(b->serve, CONFIG_SERVE_MQTT | CONFIG_SERVE_API);
     ck_assert_str_eq(b->origins.at[0], "https://a");
+    ck_assert_uint_eq(a->trusted_proxies.len, 0);
+    ck_assert_str_eq(b->trusted_proxies.at[2], "unix:");
     ck_assert_str_eq(b->tls.first.key_file, "k");
     ck_assert_str_eq(b->tls.more.at[0].certificate_file, "c2");
     ck_assert_uint_eq(b->tls.version_min, CONFIG_TLS_13);

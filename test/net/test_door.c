@@ -197,8 +197,39 @@ START_TEST(a_hello_that_is_cut_or_lies_about_its_lengths_is_not_believed)
 }
 END_TEST
 
+/* [MQTT-2.2.2-2] A CONNECT whose flags are wrong is told so like on a port for MQTT alone. */
+START_TEST(a_connect_with_any_flags_is_for_mqtt_to_judge)
+{
+    static const uint8_t hello[] = { 22, 3 };
+    struct rig rig;
+
+    start(&rig, LISTENER_AUTO, false);
+    rig.listeners[1].kind = LISTENER_MQTT;
+    for (uint8_t flags = 0; flags < 16; flags++) {
+        char connect[] = CONNECT_A;
+        connect[0] |= (char)flags;
+        ck_assert_int_eq(hello_look((uint8_t *)connect, sizeof connect), HELLO_MQTT);
+        ck_assert_int_eq(hello_look((uint8_t *)connect, 1), flags == 6 ? HELLO_MORE : HELLO_MQTT);
+        for (size_t i = 0; i < 2; i++) {
+            int fd = rig_connect(rig_port(&rig, i));
+            uint64_t accepted = net_stats(rig.net).accepted;
+            rig_send(&rig, fd, connect, sizeof connect - 1);
+            if (flags == 0)
+                rig_hear(&rig, fd, CONNACK);
+            else
+                rig_expect_closed(&rig, fd);
+            ck_assert_uint_eq(net_stats(rig.net).accepted, accepted + 1);
+            close(fd);
+        }
+    }
+    ck_assert_int_eq(hello_look(hello, 2), HELLO_MORE);
+    rig_stop(&rig);
+}
+END_TEST
+
 UNIT_MAIN("net/door", a_proxy_says_where_clients_come_from,
           a_proxy_header_may_come_byte_by_byte_and_nothing_else_may_come,
           who_says_nothing_at_the_door_is_turned_away_in_time,
           one_port_speaks_mqtt_http_and_both_through_tls,
+          a_connect_with_any_flags_is_for_mqtt_to_judge,
           a_hello_that_is_cut_or_lies_about_its_lengths_is_not_believed)

@@ -219,8 +219,9 @@ struct peer {
     int listener, fd, port;
 };
 
-/* Accept, and upgrade to a WebSocket. [RFC6455 4.2.2] */
-static void peer_accept(struct peer *peer, struct rig *rig)
+/* Accept, and upgrade to a WebSocket, with these bytes right behind the answer; its last
+ * bytes may come later. [RFC6455 4.2.2] */
+static void peer_accept(struct peer *peer, struct rig *rig, struct str early, size_t late)
 {
     char head[2048], text[128], accept_key[64];
     uint8_t digest[SHA_DIGEST_LENGTH];
@@ -240,7 +241,13 @@ static void peer_accept(struct peer *peer, struct rig *rig)
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
              "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
              accept_key);
-    rig_send(rig, peer->fd, head, strlen(head));
+    len = strlen(head);
+    memcpy(head + len, early.ptr, early.len);
+    len += early.len;
+    rig_send(rig, peer->fd, head, len - late);
+    for (int i = 0; i < 5 && late > 0; i++)
+        rig_turn(rig);
+    rig_send(rig, peer->fd, head + len - late, late);
 }
 
 /* Receive one masked frame of less than 64 KiB; its opcode. */
@@ -262,17 +269,23 @@ static int peer_receive(struct peer *peer, struct rig *rig, uint8_t *bytes, size
     return head[0] & 0x0F;
 }
 
+/* A rig dials the peer, which has not accepted yet. */
+static void peer_dialled(struct peer *peer, struct rig *rig, struct str *url, char *text)
+{
+    peer->listener = silent_listener(&peer->port);
+    fcntl(peer->listener, F_SETFL, O_NONBLOCK);
+    sprintf(text, "ws://127.0.0.1:%d/mesh", peer->port);
+    start_dialler(rig, url, text);
+}
+
 /* A rig dials the peer, which answers up to the CONNECT it got. */
 static void peer_start(struct peer *peer, struct rig *rig, struct str *url, char *text)
 {
     uint8_t bytes[1024];
     size_t len;
 
-    peer->listener = silent_listener(&peer->port);
-    fcntl(peer->listener, F_SETFL, O_NONBLOCK);
-    sprintf(text, "ws://127.0.0.1:%d/mesh", peer->port);
-    start_dialler(rig, url, text);
-    peer_accept(peer, rig);
+    peer_dialled(peer, rig, url, text);
+    peer_accept(peer, rig, STR(""), 0);
     ck_assert_int_eq(peer_receive(peer, rig, bytes, &len), 2);
     ck_assert_uint_eq(bytes[0], 0x10);
     ck_assert_mem_eq(bytes + 2, "\0\4MQTT\5\2", 8);
@@ -284,6 +297,65 @@ static void peer_stop(struct peer *peer, struct rig *rig)
     close(peer->fd);
     close(peer->listener);
 }
+
+/* [RFC6455 4.1] */
+START_TEST(a_dialled_peer_may_send_frames_right_behind_its_answer)
+{
+    static const size_t late[] = { 0, 1, 4, 5, 6, 20 };
+    uint8_t bytes[1024];
+    char text[64];
+    size_t len;
+
+    for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
+        struct peer peer;
+        struct rig rig;
+        struct str url;
+        peer_dialled(&peer, &rig, &url, text);
+        peer_accept(&peer, &rig,
+                    STR("\x89\x03"
+                        "abc"),
+                    late[i]);
+        ck_assert_int_eq(peer_receive(&peer, &rig, bytes, &len), 2); /* CONNECT */
+        ck_assert_int_eq(peer_receive(&peer, &rig, bytes, &len), 10);
+        ck_assert_uint_eq(len, 3);
+        ck_assert_mem_eq(bytes, "abc", 3);
+        peer_stop(&peer, &rig);
+    }
+}
+END_TEST
+
+START_TEST(a_dialled_peer_that_does_not_answer_as_a_websocket_is_left)
+{
+    static char large[12000];
+    static const struct {
+        const char *answer, *words;
+    } cases[] = {
+        { "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "HTTP 200: not a mesh endpoint" },
+        { "HTTP/1.0 503 \r\n\r\n", "HTTP 503: not a mesh endpoint" },
+        { "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+          "Sec-WebSocket-Protocol: mqtt\r\n\r\n",
+          "HTTP 101: not a mesh endpoint" }, /* to another key */
+        { "HTTP/1.1 101\r\n\r\n", "HTTP 101: not a mesh endpoint" },
+        { "HTTP/1.1 10 x\r\n\r\n", "closed the connection before it was a link" },
+        { "\x20\x02\x01\x05", "closed the connection before it was a link" },
+        { large, "closed the connection before it was a link" },
+    };
+    char text[64];
+
+    memset(large, 'x', sizeof large - 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct peer peer;
+        struct rig rig;
+        struct str url;
+        peer_dialled(&peer, &rig, &url, text);
+        rig_until(&rig, (peer.fd = accept4(peer.listener, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+        rig_send(&rig, peer.fd, cases[i].answer, strlen(cases[i].answer));
+        rig_until(&rig, says(&rig, cases[i].words));
+        peer_stop(&peer, &rig);
+    }
+}
+END_TEST
 
 START_TEST(a_dialled_peer_may_split_its_packets_and_ping_in_between)
 {
@@ -353,5 +425,7 @@ UNIT_MAIN("net/link", two_brokers_link_and_a_publish_crosses_both_ways,
           a_link_that_cannot_be_opened_says_why, a_link_that_is_not_wanted_says_why,
           a_link_that_gets_no_answer_times_out,
           stopping_in_the_middle_of_a_dial_leaves_nothing_behind,
+          a_dialled_peer_may_send_frames_right_behind_its_answer,
+          a_dialled_peer_that_does_not_answer_as_a_websocket_is_left,
           a_dialled_peer_may_split_its_packets_and_ping_in_between,
           a_dialled_peer_that_breaks_the_rules_is_left, a_graceful_stop_ends_the_link_on_both_sides)

@@ -171,9 +171,38 @@ START_TEST(what_is_borrowed_can_be_owned_or_left_behind)
 }
 END_TEST
 
+START_TEST(a_run_is_as_it_lies_or_put_together)
+{
+    struct message *message = message_new(STR("t"), (struct str){ 0 }, STR("PAYLOAD"));
+    struct out_queue queue = { 0 };
+    uint8_t scratch[8];
+    size_t len;
+
+    out_queue_append(&queue, "ab", 2);
+    ck_assert_ptr_eq(out_queue_run(&queue, scratch, sizeof scratch, &len), queue.data);
+    ck_assert_uint_eq(len, 2);
+    out_queue_append_payload(&queue, message);
+    out_queue_append(&queue, "c", 1);
+    ck_assert_ptr_eq(out_queue_run(&queue, scratch, sizeof scratch, &len), scratch);
+    ck_assert_uint_eq(len, 8);
+    ck_assert_mem_eq(scratch, "abPAYLOA", 8);
+    out_queue_consume(&queue, 8);
+    out_queue_run(&queue, scratch, sizeof scratch, &len);
+    ck_assert_uint_eq(len, 2);
+    ck_assert_mem_eq(scratch, "Dc", 2);
+    out_queue_consume(&queue, 2);
+    out_queue_append(&queue, "0123456789", 10);
+    out_queue_append_payload(&queue, message);
+    ck_assert_ptr_eq(out_queue_run(&queue, scratch, sizeof scratch, &len), queue.data);
+    ck_assert_uint_eq(len, 8);
+    out_queue_finish(&queue);
+    message_unref(message);
+}
+END_TEST
+
 UNIT_MAIN("net/out_queue", bytes_leave_in_the_order_they_came, an_empty_queue_holds_no_memory,
           a_payload_by_reference_keeps_its_place_at_any_cut,
           dropping_a_queue_gives_the_references_back,
           a_queue_that_never_empties_does_not_grow_without_end,
           a_borrowed_run_ends_where_anything_else_begins,
-          what_is_borrowed_can_be_owned_or_left_behind)
+          what_is_borrowed_can_be_owned_or_left_behind, a_run_is_as_it_lies_or_put_together)

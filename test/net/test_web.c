@@ -188,28 +188,6 @@ START_TEST(an_unmasked_frame_closes_the_connection_with_1002)
 }
 END_TEST
 
-/* A client waits for the answer to its request. [RFC6455 4.1] */
-START_TEST(frames_that_come_with_the_request_count_for_nothing)
-{
-    char head[1024];
-    struct rig rig;
-
-    rig_init(&rig);
-    rig.node_config.core.connect_timeout_ms = 300;
-    rig_start(&rig);
-    int fd = rig_connect(rig_port(&rig, 1));
-
-    rig_say(&rig, fd, UPGRADE("/mqtt", "mqtt") "\x82\x8f\x00\x00\x00\x00" CONNECT_A);
-    read_head(&rig, fd, head, sizeof head);
-    rig_hear(&rig, fd, "\x88\x02\x03\xe8"); /* there was no CONNECT in time */
-    send_frame(&rig, fd, 0x88, "\x03\xe8", 2);
-    rig_expect_closed(&rig, fd);
-    close(fd);
-    rig_until(&rig, net_stats(rig.net).connections == 0);
-    rig_stop(&rig);
-}
-END_TEST
-
 /* [RFC6455 5.5.1] */
 START_TEST(a_close_is_answered_with_its_code)
 {
@@ -516,8 +494,7 @@ END_TEST
 UNIT_MAIN("net/web", a_browser_publishes_and_gets_one_packet_a_frame,
           packets_may_be_split_over_frames_and_packed_in_them,
           a_text_frame_closes_the_connection_with_1003,
-          an_unmasked_frame_closes_the_connection_with_1002,
-          frames_that_come_with_the_request_count_for_nothing, a_close_is_answered_with_its_code,
+          an_unmasked_frame_closes_the_connection_with_1002, a_close_is_answered_with_its_code,
           a_pong_never_falls_into_the_middle_of_a_frame,
           a_client_that_leaves_is_closed_in_good_order,
           a_client_that_does_not_answer_a_close_is_closed_all_the_same,

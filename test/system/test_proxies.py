@@ -14,6 +14,7 @@ import pytest
 import brokers
 from brokers import wait_until
 from certificates import Authority
+from rawmqtt import V5, Raw, Web
 
 NGINX, HAPROXY = (shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("nginx", "haproxy"))
 STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
@@ -40,13 +41,14 @@ http {{
     server {{
         listen 127.0.0.1:{ws}; listen 127.0.0.1:{wss} ssl;
         ssl_certificate {pem}; ssl_certificate_key {key};
-        location /mqtt {{
-            proxy_pass http://127.0.0.1:{bare};
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";
-            proxy_set_header Host $host;
-        }}
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection "upgrade";
+        proxy_set_header Host $host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        location / {{ proxy_pass http://127.0.0.1:{http}; }}
+        location /bare/ {{ proxy_pass http://127.0.0.1:{bare}/; }}
+        location /local/ {{ proxy_pass http://unix:{socket}:/; }}
     }}
 }}
 """
@@ -135,10 +137,15 @@ def stage(tmp_path_factory):
     both.write_text("".join((directory / name).read_text() for name in ("server.pem", "server.key")))
     started, proxies = brokers.Brokers(), {}
     local = {"address": "127.0.0.1:0", "proxy_protocol": True}
+    http = {"protocol": "web", "trusted_proxies": ["192.0.2.0/24", "127.0.0.1", "unix:"]}
+    socket_path = str(directory / "http.sock")
     broker = started.start("behind", args=["--set", "listeners=" + json.dumps([
-        {"name": "proxied", **local}, {"name": "pages", **local, "protocol": "web"}])])
+        {"name": "proxied", **local}, {"name": "pages", **local, "protocol": "web"},
+        {"name": "http", "address": "127.0.0.1:0", **http},
+        {"name": "unix", "address": f"unix:{socket_path}", **http}])])
     port = lambda name: int(broker.wait_log(rf"listener\.{name}=\S*:(\d+)").group(1))  # noqa: E731
     values = {"mqtt": port("proxied"), "web": port("pages"), "bare": broker.web_port, "both": both,
+              "http": port("http"), "socket": socket_path,
               "pem": authority.path("server.pem"), "key": authority.path("server.key")}
 
     def proxy(name):
@@ -186,9 +193,49 @@ def test_a_client_behind_a_proxy_is_served_and_known(stage, name, port):
         client.publish(client.topic, payload, 1)
     wait_until(lambda: len(client.got) >= len(sent), "all messages")
     assert client.got == sent
-    # An upgrade that nginx passes on says only in headers where it came from.
-    source = "127.0.0.1" if name == "nginx" and port in ("ws", "wss") else SOURCE
-    broker.wait_log(rf'client\.connected client="{client_id}" address={source}:\d+ ')
+    # An upgrade that nginx passes on says in a header where it came from, without the port.
+    source = SOURCE if name == "nginx" and port in ("ws", "wss") else SOURCE + r":\d+"
+    broker.wait_log(rf'client\.connected client="{client_id}" address={source} ')
     client.disconnect()
     client.loop_stop()
     broker.wait_log(rf'client\.disconnected client="{client_id}" .*reason="success"')
+
+
+def ask(proxy, path, source, headers="", extra="Connection: close\r\n"):
+    """The answer by way of nginx's HTTP, from this address."""
+    with socket.create_connection(("127.0.0.1", proxy.values["ws"]), 30, (source, 0)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{extra}\r\n".encode())
+        said = b""
+        while (data := connection.recv(65536)) and b"\r\n\r\n" not in said:
+            said += data
+        return int(said.split()[1])
+
+
+@pytest.mark.skipif(not NGINX or not pathlib.Path(STREAM).exists(), reason="no nginx with stream")
+@pytest.mark.parametrize("way", ["", "/local"])
+def test_what_only_this_machine_may_see_is_not_shown_through_a_proxy(stage, way):
+    """Who asks is the last that a trusted proxy saw, whatever stands before it."""
+    _, proxy, _ = stage
+    nginx, status = proxy("nginx"), way + "/api/v1/status"
+    assert ask(nginx, status, "127.0.0.1") == 200
+    assert ask(nginx, status, SOURCE) == 200  # it is this machine, too
+    for claim in ("127.0.0.1", "unix:", "127.0.0.1, 127.0.0.1"):
+        assert ask(nginx, status, SOURCE, f"X-Forwarded-For: {claim}\r\n") == 200
+    for claim in ("203.0.113.7", "127.0.0.1, 203.0.113.7", "nobody"):
+        assert ask(nginx, status, "127.0.0.1", f"X-Forwarded-For: {claim}\r\n") == 403
+    # This listener trusts nobody: whoever comes through a proxy may be from anywhere.
+    assert ask(nginx, "/bare/api/v1/status", "127.0.0.1") == 403
+    assert ask(nginx, "/bare/healthz", "127.0.0.1") == 200
+
+
+@pytest.mark.skipif(not NGINX or not pathlib.Path(STREAM).exists(), reason="no nginx with stream")
+@pytest.mark.parametrize("way, claim, known", [
+    ("", "203.0.113.7", SOURCE), ("/local", "203.0.113.7", SOURCE), ("/bare", "203.0.113.7", r"127.0.0.1:\d+")])
+def test_a_client_cannot_say_itself_where_it_comes_from(stage, way, claim, known):
+    broker, proxy, _ = stage
+    nginx, client_id = proxy("nginx"), f"claims{way.strip('/')}"
+    connection = socket.create_connection(("127.0.0.1", nginx.values["ws"]), 30, (SOURCE, 0))
+    client = Raw(Web(None, path=way + "/mqtt", extra=f"X-Forwarded-For: {claim}\r\n", socket_=connection), V5)
+    client.hello(client_id)
+    broker.wait_log(rf'client\.connected client="{client_id}" address={known} ')
+    client.drop()
