@@ -77,6 +77,7 @@ struct member {
     uint32_t tseq;                                 /* of what it says of its links */
     uint32_t sid;                                  /* stands for it in frames */
     uint64_t drops;                                /* frames, as it counted them */
+    uint64_t dropped_us;                           /* when it did last */
     uint32_t seen_incs[FLEET_MAX];                 /* as it sees the others */
     uint32_t ranks;                                /* messages that came to it */
     uint32_t newest[AUTHORS_MAX][STREAM_COUNT][3]; /* first attempts that came, by QoS */

@@ -95,6 +95,8 @@ void passage_accepted(void *context, struct client *client, const struct tag *ta
 {
     struct fleet *fleet = context;
     uint32_t *slot = slot_of(fleet, tag), node = client->broker->index;
+    /* A large one that finds no way is dropped in the step that takes it. MESH.md 3.8 */
+    bool dropped = fleet->members[node].dropped_us == fleet->sim->now_us;
     char topic[STREAM_TOPIC_CHARS];
 
     if (!slot || client->broker->full)
@@ -112,6 +114,7 @@ void passage_accepted(void *context, struct client *client, const struct tag *ta
         if (set >> i & 1)
             passage->copies[i] = (struct copy_at){ .place = PLACE_OWED,
                                                    .node = (uint8_t)node,
+                                                   .excused = dropped,
                                                    .since_us = fleet->sim->now_us };
     }
 }
@@ -224,6 +227,7 @@ void passage_dropped(struct fleet *fleet, uint32_t node)
 {
     if (fleet->quiet || fleet->disturbed_us + SETTLED_US < fleet->sim->now_us)
         ledger_wrong(&fleet->ledger, "%s drops frames when all is quiet", node_name(fleet, node));
+    fleet->members[node].dropped_us = fleet->sim->now_us;
     vec_each (&fleet->passages, passage) {
         for (uint32_t i = 0; i < fleet->count; i++) {
             struct copy_at *copy = &passage->copies[i];
