@@ -14,6 +14,17 @@ static void files_run(struct job *job)
                                   &job->spare);
 }
 
+static void reserve_run(struct job *job)
+{
+    struct tables *tables = job->tables;
+
+    job->err = tables->kind->reserve(tables, job->reserve_bytes);
+    if (job->err != ERR_LIMIT || job->reserve_least >= job->reserve_bytes)
+        return;
+    job->reserve_bytes = job->reserve_least;
+    job->err = tables->kind->reserve(tables, job->reserve_bytes);
+}
+
 void job_run(struct job *job)
 {
     job->err = ERR_OK;
@@ -25,5 +36,6 @@ void job_run(struct job *job)
         job->err = checkpoint_apply(job->tables, job->disk, job->delta, &job->damaged);
         break;
     case JOB_FILES: files_run(job); break;
+    case JOB_RESERVE: reserve_run(job); break;
     }
 }

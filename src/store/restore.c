@@ -350,5 +350,10 @@ int store_restore(struct store *store, int (*fn)(void *context, const struct dur
                   void *context, struct store_recovery *ret_recovery)
 {
     assert(!store->threaded && !store->worker->frozen);
-    return restore_run(store->worker, fn, context, ret_recovery);
+    int err = restore_run(store->worker, fn, context, ret_recovery);
+    if (err)
+        return err;
+    store->worker->stats.damaged += ret_recovery->damaged;
+    face_publish(store);
+    return ERR_OK;
 }

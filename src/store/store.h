@@ -116,7 +116,7 @@ struct store_stats {
     uint64_t commit_us_sum;
     uint64_t pending_ops, oldest_pending_ms;   /* not durable yet; how long the oldest waits */
     uint64_t checkpoints, loads;
-    uint64_t damaged; /* records that were not readable, and skipped, since it runs */
+    uint64_t damaged; /* what was not readable, and skipped, at the start and since */
     enum store_health health;
 };
 struct store_stats store_stats(const struct store *store);

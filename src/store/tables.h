@@ -28,7 +28,10 @@ enum table {
     TABLE_COUNT
 };
 
-enum { TABLES_KEY_MAX = 500 };
+enum {
+    TABLES_KEY_MAX = 500,
+    TABLES_RESERVE = 4 * 1024 * 1024, /* of room, always kept: to remove rows takes some */
+};
 
 /* A table's name, in files and for people. Static. */
 const char *table_name(enum table table);
@@ -58,6 +61,9 @@ struct tables_kind {
     /* Bytes that rows take; those of removed rows are used again. Not while a transaction
      * writes. */
     uint64_t (*bytes)(struct tables *tables);
+    /* Have so much room on the disk for rows to come, whoever else writes there. NULL: needs none.
+     * From any thread. */
+    int (*reserve)(struct tables *tables, uint64_t bytes);
     /* Give memory back to the kernel that holds what was read; it can be read again. */
     void (*drop_resident)(struct tables *tables);
     /* Copy what is committed into a file of a directory, as a store would find it there;
@@ -82,11 +88,22 @@ struct tables_cursor {
 /* The file that LMDB's are in; LMDB itself makes another with "-lock" behind its name. */
 #define TABLES_LMDB_FILE "tables.mdb"
 
-/* Open, or make, the tables of a directory, for up to bytes_max bytes, and as much again
- * to get below that. What fails has a line in
- * report. ERR_OK, ERR_IO, ERR_LIMIT, ERR_NOMEM, ERR_CHECKSUM (the file is no such thing). */
-int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
-                     struct tables **ret_tables);
+/* Open, or make, the tables of a directory, for up to bytes_max bytes, and as much again to get
+ * below that. A file with damage is not opened: what is whole of it is copied into a new one, and
+ * it is kept beside that under a name that says so; where the directory is only looked at, into
+ * one that goes with these tables. What fails and what is damaged has a line in report; damaged
+ * counts that. ERR_OK, ERR_IO, ERR_LIMIT, ERR_NOMEM, ERR_CHECKSUM (the file is no such thing, or
+ * what matters most of it is lost). */
+int tables_lmdb_open(const char *dir, uint64_t bytes_max, bool look_only, struct buf *report,
+                     uint64_t *damaged, struct tables **ret_tables);
+
+/* The same for the file at path, as it is. Scratch: nothing is locked or synced before
+ * tables_lmdb_sync. */
+int tables_lmdb_open_file(const char *path, uint64_t bytes_max, bool scratch, struct buf *report,
+                          struct tables **ret_tables);
+
+/* Make what was committed survive a loss of power. */
+int tables_lmdb_sync(struct tables *tables);
 
 /* New tables in memory, or NULL when out of memory. close keeps them where keep is set: a
  * test that crashes its store opens the next one on them, and ends with tables_mem_free. */
@@ -94,6 +111,9 @@ struct tables *tables_mem_new(bool keep);
 
 /* Let the next commits of tables in memory fail with err, as a full or broken disk would. */
 void tables_mem_fail(struct tables *tables, unsigned commits, int err);
+
+/* Let there be so much room for tables in memory to reserve, and no more; UINT64_MAX: any. */
+void tables_mem_room(struct tables *tables, uint64_t bytes);
 
 /* Free tables in memory that close has kept. Accepts NULL. */
 void tables_mem_free(struct tables *tables);

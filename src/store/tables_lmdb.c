@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 struct tables_lmdb {
     struct tables tables;
@@ -252,6 +254,31 @@ static uint64_t lmdb_bytes(struct tables *tables)
     return pages * stat.ms_psize;
 }
 
+/* Room behind the last page, which is not part of the file yet: LMDB writes there when it needs
+ * more pages. Where there is plenty of it, a little is enough. */
+static int lmdb_reserve(struct tables *tables, uint64_t bytes)
+{
+    struct tables_lmdb *lmdb = (struct tables_lmdb *)tables;
+    struct statvfs disk;
+    MDB_envinfo info;
+    MDB_stat stat;
+    int file, failed;
+
+    mdb_env_info(lmdb->env, &info);
+    mdb_env_stat(lmdb->env, &stat);
+    if (mdb_env_get_fd(lmdb->env, &file) != MDB_SUCCESS || fstatvfs(file, &disk) != 0)
+        return ERR_IO;
+    if (bytes > TABLES_RESERVE && (uint64_t)disk.f_bavail * disk.f_frsize / 4 > bytes)
+        bytes = TABLES_RESERVE;
+    do
+        failed = fallocate(file, FALLOC_FL_KEEP_SIZE,
+                           (off_t)((info.me_last_pgno + 1) * stat.ms_psize), (off_t)bytes);
+    while (failed && errno == EINTR);
+    if (failed && errno != EOPNOTSUPP)
+        return err_of(errno);
+    return ERR_OK;
+}
+
 /* LMDB does not tell where its map is; the kernel does. */
 static void map_find(struct tables_lmdb *lmdb)
 {
@@ -322,6 +349,7 @@ static const struct tables_kind lmdb_kind = {
     .remove_at = lmdb_remove_at,
     .cursor_free = lmdb_cursor_free,
     .bytes = lmdb_bytes,
+    .reserve = lmdb_reserve,
     .drop_resident = lmdb_drop_resident,
     .copy = lmdb_copy,
     .close = lmdb_close,
@@ -343,23 +371,22 @@ static int dbis_open(struct tables_lmdb *lmdb)
     return error;
 }
 
-int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
-                     struct tables **ret_tables)
+int tables_lmdb_open_file(const char *path, uint64_t bytes_max, bool scratch, struct buf *report,
+                          struct tables **ret_tables)
 {
-    char path[PATH_MAX];
+    unsigned flags = MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOTLS;
     struct tables_lmdb *lmdb = calloc(1, sizeof *lmdb);
 
     if (!lmdb)
         return ERR_NOMEM;
     lmdb->tables.kind = &lmdb_kind;
-    snprintf(path, sizeof path, "%s/" TABLES_LMDB_FILE, dir);
     int error = mdb_env_create(&lmdb->env);
     if (!error)
         error = mdb_env_set_mapsize(lmdb->env, (size_t)bytes_max * 2);
     if (!error)
         error = mdb_env_set_maxdbs(lmdb->env, TABLE_COUNT);
     if (!error)
-        error = mdb_env_open(lmdb->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOTLS, 0600);
+        error = mdb_env_open(lmdb->env, path, flags | (scratch ? MDB_NOLOCK | MDB_NOSYNC : 0), 0600);
     if (!error)
         error = dbis_open(lmdb);
     if (error) {
@@ -372,4 +399,9 @@ int tables_lmdb_open(const char *dir, uint64_t bytes_max, struct buf *report,
     map_find(lmdb);
     *ret_tables = &lmdb->tables;
     return ERR_OK;
+}
+
+int tables_lmdb_sync(struct tables *tables)
+{
+    return err_of(mdb_env_sync(((struct tables_lmdb *)tables)->env, 1));
 }

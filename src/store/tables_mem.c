@@ -34,6 +34,7 @@ struct tables_mem {
     uint64_t bytes;
     unsigned failures; /* of commits that are to come, with fail_err */
     int fail_err;
+    _Atomic uint64_t room; /* to reserve */
 };
 
 struct mem_txn {
@@ -342,6 +343,16 @@ void tables_mem_free(struct tables *tables)
     free(mem);
 }
 
+void tables_mem_room(struct tables *tables, uint64_t bytes)
+{
+    ((struct tables_mem *)tables)->room = bytes;
+}
+
+static int mem_reserve(struct tables *tables, uint64_t bytes)
+{
+    return bytes <= ((struct tables_mem *)tables)->room ? ERR_OK : ERR_LIMIT;
+}
+
 static void mem_close(struct tables *tables)
 {
     if (!((struct tables_mem *)tables)->keep)
@@ -361,6 +372,7 @@ static const struct tables_kind mem_kind = {
     .remove_at = mem_remove_at,
     .cursor_free = mem_cursor_free,
     .bytes = mem_bytes,
+    .reserve = mem_reserve,
     .drop_resident = mem_drop_resident,
     .copy = mem_copy,
     .close = mem_close,
@@ -378,5 +390,6 @@ struct tables *tables_mem_new(bool keep)
     }
     mem->tables.kind = &mem_kind;
     mem->keep = keep;
+    mem->room = UINT64_MAX;
     return &mem->tables;
 }

@@ -90,6 +90,8 @@ static const char *room_short(const struct worker *w)
 
     if (w->no_spare)
         return "no space left on the disk for the journal";
+    if (w->no_reserve)
+        return "no space left on the disk for the tables";
     if (journal > w->journal.bytes_max / 4 * (was ? 2 : 3) && w->job_waits)
         return "the journal is near its limit";
     if (tables > w->config.tables_bytes_max / 16 * (was ? 15 : 16))
@@ -226,18 +228,46 @@ static void job_set(struct worker *w, enum job_kind kind)
     w->job.spare_number = 0;
 }
 
-bool worker_job_next(struct worker *w)
+/* What the tables may grow by when the active delta is put into them: values are in pages that may
+ * be half empty, and to remove rows takes pages first, but these are soon free again. A delta that
+ * was drained never needs more than is always kept. */
+static uint64_t room_needed(const struct worker *w)
 {
-    assert(w->job.kind == JOB_NONE);
-    if (w->job_waits || w->health == STORE_FAILED)
+    const struct delta *d = w->active;
+    uint64_t removals = 2 * (uint64_t)d->removals;
+
+    return TABLES_RESERVE / 4 + 2 * d->live_bytes + 64 * (uint64_t)d->marks +
+           (removals < TABLES_RESERVE / 8 ? removals : TABLES_RESERVE / 8);
+}
+
+/* Should the active delta go its way now? With no room for another segment it is worth it to get
+ * rid of one, or of the only one, where nothing in it is needed. */
+static bool wants_freeze(const struct worker *w)
+{
+    if (w->frozen || w->active->last_group == 0)
         return false;
-    if (!w->frozen && w->active->last_group > 0 && is_full(w))
-        freeze(w);
-    if (w->frozen) {
-        job_set(w, JOB_CHECKPOINT);
-        return true;
-    }
+    return is_full(w) ||
+           (w->no_spare && (w->journal.segments.len > 1 || w->active->live_bytes == 0));
+}
+
+/* Get more room for the tables? A delta is frozen only when there is: one that is not frozen still
+ * takes what drains queues, and needs less room then. */
+static bool reserve_next(struct worker *w)
+{
+    uint64_t needed = wants_freeze(w) ? room_needed(w) : TABLES_RESERVE / 2;
+
+    if (!w->tables->kind->reserve || w->frozen || w->reserved >= needed)
+        return false;
+    job_set(w, JOB_RESERVE);
+    w->job.reserve_bytes = needed > TABLES_RESERVE ? needed : TABLES_RESERVE;
+    w->job.reserve_least = needed;
+    return true;
+}
+
+static bool files_next(struct worker *w)
+{
     bool spare = journal_wants_spare(&w->journal);
+
     if (w->dead.len == 0 && !spare)
         return false;
     job_set(w, JOB_FILES);
@@ -248,16 +278,36 @@ bool worker_job_next(struct worker *w)
     return true;
 }
 
+bool worker_job_next(struct worker *w)
+{
+    assert(w->job.kind == JOB_NONE);
+    if (w->job_waits || w->health == STORE_FAILED)
+        return false;
+    if (w->dead.len > 0 && (w->no_reserve || w->no_spare))
+        return files_next(w); /* which makes room */
+    if (reserve_next(w))
+        return true;
+    if (wants_freeze(w))
+        freeze(w);
+    if (!w->frozen)
+        return files_next(w);
+    job_set(w, JOB_CHECKPOINT);
+    return true;
+}
+
 /* The frozen delta is in the tables: the journal is not needed up to its end. */
 static void checkpoint_done(struct worker *w)
 {
     struct segment *segment;
 
+    w->reserved = 0;
     w->applied = w->frozen->last_group;
     delta_free(w->frozen);
     w->frozen = NULL;
     w->stats.checkpoints++;
     w->stats.table_bytes = w->tables->kind->bytes(w->tables);
+    if (w->no_spare && w->active->last_group == 0)
+        w->journal.sealed = true; /* all of it is in the tables: its last segment makes room, too */
     while ((segment = journal_release(&w->journal, w->applied))) {
         struct segment **slot = vec_push(&w->dead);
         if (slot)
@@ -270,6 +320,11 @@ static void checkpoint_done(struct worker *w)
 static void job_failed(struct worker *w)
 {
     w->job_waits = true;
+    if (w->job.kind == JOB_RESERVE) {
+        w->no_reserve = w->job.err == ERR_LIMIT;
+        w->reserved = w->no_reserve ? 0 : w->job.reserve_bytes; /* it can't be had here */
+        return;
+    }
     if (w->job.kind == JOB_FILES) { /* the spare is not needed yet */
         w->no_spare = w->job.err == ERR_LIMIT;
         return;
@@ -288,6 +343,9 @@ void worker_job_done(struct worker *w)
     } else if (w->job.kind == JOB_CHECKPOINT) {
         w->job_failures = 0;
         checkpoint_done(w);
+    } else if (w->job.kind == JOB_RESERVE) {
+        w->reserved = w->job.reserve_bytes;
+        w->no_reserve = false;
     } else if (w->job.spare) {
         journal_spare_put(&w->journal, w->job.spare);
         w->no_spare = false;

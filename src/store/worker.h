@@ -44,6 +44,8 @@ struct worker {
     unsigned failures; /* in a row, of writes or syncs */
     unsigned job_failures;
     bool no_spare;     /* there was no room for it */
+    uint64_t reserved; /* bytes that the tables surely may grow by */
+    bool no_reserve;   /* there was no room for what they should have */
     bool job_waits;    /* it failed: not again before worker_retry */
     struct job job;
     struct backup *backup; /* that is under way, or NULL */

@@ -40,7 +40,8 @@ static int tables_open(struct worker *w, struct buf *report)
         w->tables = tables_mem_new(false);
         return w->tables ? ERR_OK : ERR_NOMEM;
     }
-    return tables_lmdb_open(w->config.dir, w->config.tables_bytes_max, report, &w->tables);
+    return tables_lmdb_open(w->config.dir, w->config.tables_bytes_max, w->look_only, report,
+                            &w->recovery.damaged, &w->tables);
 }
 
 static int meta_read_or(struct tables_txn *txn, const char *name, uint64_t otherwise,
@@ -147,7 +148,7 @@ static int journal_open(struct worker *w, struct buf *report)
         w->next_message = w->active->first_message + w->active->messages.len;
     w->next_batch = replay.last + 1;
     w->recovery.batches = replay.batches;
-    w->recovery.damaged = replay.damaged + opening.damaged;
+    w->recovery.damaged += replay.damaged + opening.damaged;
     w->recovery.torn_bytes = replay.torn_bytes;
     return ERR_OK;
 }

@@ -128,6 +128,44 @@ START_TEST(tables_that_are_full_fill_the_journal_and_then_delay)
 }
 END_TEST
 
+START_TEST(without_room_for_the_tables_queues_still_drain)
+{
+    enum { COUNT = 300 };
+    static char payload[64 * 1024];
+    struct rig rig;
+    char path[64];
+    struct tables *tables = tables_mem_new(true);
+
+    rig_dir_make(path);
+    rig_init(&rig, &(struct store_config){ .dir = path, .memory_tables = tables });
+    memset(payload, 'x', sizeof payload - 1);
+    tables_mem_room(tables, TABLES_RESERVE / 2); /* what was had before the disk was full */
+    ck_assert_int_eq(rig_open(&rig), ERR_OK);
+    rig_session(&rig, 1, "client");
+    for (uint64_t i = 0; i < COUNT; i++) {
+        rig_queue(&rig, 1, i, rig_message("t", payload));
+        rig_settle(&rig);
+    }
+    ck_assert_int_eq(rig.health, STORE_FULL);
+    ck_assert_str_eq(rig.why, "no space left on the disk for the tables");
+    ck_assert_uint_eq(store_stats(rig.store).checkpoints, 0);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        rig_done(&rig, 1, i, 0);
+        rig_settle(&rig);
+        ck_assert_uint_eq(rig.durable, rig.token);
+    }
+    for (int i = 0; i < 5; i++) {
+        rig.now_ms += 300;
+        store_poll(rig.store, rig.now_ms);
+        rig_settle(&rig);
+    }
+    ck_assert_int_eq(rig.health, STORE_WELL);
+    rig_finish(&rig);
+    tables_mem_free(tables);
+    rig_dir_remove(path);
+}
+END_TEST
+
 START_TEST(tables_that_fail_now_and_then_are_tried_again)
 {
     for (uint64_t seed = 1; seed < 20; seed++) {
@@ -271,6 +309,7 @@ UNIT_MAIN("store/faults", a_full_disk_delays_and_loses_nothing,
           a_full_disk_is_told_and_so_is_the_room_that_comes_back,
           a_disk_that_fails_twice_is_not_trusted_any_more,
           tables_that_are_full_fill_the_journal_and_then_delay,
+          without_room_for_the_tables_queues_still_drain,
           tables_that_fail_now_and_then_are_tried_again,
           flipped_bits_are_found_and_the_rest_is_served,
           a_damaged_batch_is_located_and_its_neighbours_are_there, a_directory_in_use_is_refused,

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import queue
 import random
 import shutil
 import signal
@@ -213,6 +214,77 @@ def test_damage_is_found_named_and_gone_around(durable):
         assert client.receive().payload == b"kept", "the rest is served"
 
 
+PAGE = 4096
+
+
+def page_of(raw, what):
+    """Where the page of the tables begins that the last transaction wrote and that has it."""
+    pages = [at for at in range(2 * PAGE, len(raw), PAGE) if what in raw[at:at + PAGE]]
+    assert pages, what
+    return pages[-1]
+
+
+def leaf_head_bit(raw):
+    """The number of rows in a page of messages."""
+    at = page_of(raw, b"text 0 of 7")
+    raw[at + 12] ^= 0x04
+    return at // PAGE
+
+
+def head_bit(raw):
+    """Where the tree of all tables begins, in the head of the last transaction."""
+    head = max((0, 1), key=lambda page: raw[page * PAGE + 16 + 128])
+    raw[head * PAGE + 16 + 24 + 48 + 40] ^= 0x01
+    return head
+
+
+def lost_sector(raw):
+    """The end of a page of messages, which its first rows are in."""
+    at = page_of(raw, b"text 0 of 7")
+    raw[at + PAGE - 512:at + PAGE] = bytes(512)
+    return at // PAGE
+
+
+@pytest.mark.parametrize("damage", [leaf_head_bit, head_bit, lost_sector])
+def test_damage_in_the_tables_is_found_named_and_gone_around(durable, damage):
+    sessions, texts = 20, 5
+    for i in range(sessions):
+        with Client(durable, client_id=f"kept {i}", persistent=True) as client:
+            client.subscribe(f"a/{i}", 1)
+    with Client(durable) as publisher:
+        for i in range(sessions):
+            for text in range(texts):
+                publisher.publish(f"a/{i}", f"text {text} of {i}" + 400 * "-", 1)
+    durable.process.send_signal(signal.SIGUSR1)  # what is copied is in the tables
+    durable.wait_log(r"store\.backup_done")
+    durable.kill()
+    tables = durable.data / "store" / "tables.mdb"
+    raw = bytearray(tables.read_bytes())
+    page = damage(raw)
+    tables.write_bytes(raw)
+    said = store_command(durable, "check", str(durable.data))
+    assert said.returncode == 1 and f"tables.mdb: page {page}:" in said.stdout, said
+    assert tables.read_bytes() == bytes(raw), "who only looks changes nothing"
+    durable.start()
+    durable.wait_log(rf"store\.damage .*tables\.mdb: page {page}:")
+    assert (tables.parent / "tables-damaged-1.mdb").read_bytes() == bytes(raw)
+    assert durable.ask("status")["store"]["damaged"] > 0
+    lost = 0
+    for i in range(sessions):
+        with Client(durable, client_id=f"kept {i}", persistent=True) as client:
+            assert client.session_present
+            client.publish(f"a/{i}", "the end", 1)
+            got = [client.receive().payload.decode()]
+            while got[-1] != "the end":
+                got.append(client.receive().payload.decode())
+            all_of_it = [f"text {text} of {i}" + 400 * "-" for text in range(texts)]
+            assert [text for text in all_of_it if text in got] == got[:-1]
+            lost += texts + 1 - len(got)
+    assert lost <= (PAGE // 400 if damage is lost_sector else 0)
+    restart(durable)
+    assert "store.damage" not in durable.log(), "it is whole again"
+
+
 def test_a_running_brokers_store_is_left_alone(durable):
     said = store_command(durable, "check", str(durable.data))
     assert said.returncode == 1 and "using" in said.stdout + said.stderr
@@ -267,6 +339,62 @@ def test_a_full_disk_refuses_and_recovers_and_loses_nothing(small_disk):
     finally:
         broker.stop()
     broker.check_clean()
+
+
+class Drain:
+    """What a session gets, over all its connections; what one of them did not come to acknowledge
+    comes again."""
+
+    def __init__(self, broker):
+        self.broker, self.numbers = broker, []
+
+    def note(self, payload):
+        number = int.from_bytes(payload[:4], "big")
+        if len(payload) > 1 and number >= len(self.numbers):  # no probe, and no repetition
+            self.numbers.append(number)
+
+    def until(self, condition, what):
+        def step():
+            with contextlib.suppress(queue.Empty):
+                self.note(client.messages.get(timeout=0.02).payload)
+            return condition()
+
+        with Client(self.broker, client_id="kept", persistent=True) as client:
+            wait_until(step, what, every_s=0)
+        while not client.messages.empty():  # it has acknowledged them
+            self.note(client.messages.get().payload)
+
+
+def test_a_disk_that_is_full_to_the_last_byte_drains_and_goes_on(small_disk):
+    """More goes through than there is room for, although none comes back from outside."""
+    broker = Broker("full", data=small_disk / "data").start()
+    drain, count, times_full = Drain(broker), 900, 0
+    try:
+        with Client(broker, client_id="kept", persistent=True) as client:
+            client.subscribe("a", 1)
+        with Client(broker, V311) as publisher:
+            for i in range(count):
+                if i == 100:  # it has made ahead what it needs
+                    fill_up(small_disk / "filler")
+                sent = publisher.paho.publish("a", i.to_bytes(4, "big") + bytes(60000), 1)
+                wait_until(lambda m=sent: m.is_published() or refuses(broker), "an answer")
+                if not sent.is_published():
+                    times_full += 1
+                    drain.until(sent.is_published, "room that draining makes")
+        drain.until(lambda: len(drain.numbers) == count, "the rest")
+        assert drain.numbers == list(range(count))
+        assert times_full > 1 and count * 60000 > 3 * 16 << 20
+    finally:
+        broker.stop()
+    broker.check_clean()
+
+
+def fill_up(path):
+    """Leave no byte of the file system."""
+    for size in (65536, 1):
+        with contextlib.suppress(OSError), open(path, "ab", 0) as file:
+            while True:
+                file.write(bytes(size))
 
 
 def refuses(broker):
