@@ -85,10 +85,10 @@ static int restore_queue(struct core *core, const struct durable_op *op)
     if (!session || session->outbox)
         return ERR_OK;
     int err = paging_restore(core, session, op->seq, &op->queue);
-    if (!err)
-        session->outbox->sent_until = core->restored_sent == UINT64_MAX
-                                          ? op->seq + core->config.inflight_max
-                                          : core->restored_sent;
+    uint64_t sent = core->restored_sent == UINT64_MAX ? op->seq + core->config.inflight_max
+                                                      : core->restored_sent;
+    if (!err) /* places from the end on are given anew */
+        session->outbox->sent_until = sent < op->queue.end ? sent : op->queue.end;
     return err;
 }
 

@@ -127,7 +127,8 @@ int spf_compute(struct spf *spf, struct lsdb *lsdb)
             if (edge->node == NODE_NONE || edge->node == NODE_SELF)
                 continue;
             struct lsdb_node *to = lsdb_at(lsdb, edge->node);
-            uint32_t cost = edge_cost(from, edge, to);
+            /* The own record may have to wait; that a link is gone is known here at once. */
+            uint32_t cost = from == self && !to->link ? 0 : edge_cost(from, edge, to);
             if (cost)
                 err = relax(spf, lsdb, from, to, cost);
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shortest paths first: from this broker to every other, with up to four equally short
- * first hops. An edge counts when both ends list it, and costs what the dearer end says.
+ * first hops. An edge counts when both ends list it, one of this broker's own only while a
+ * link carries traffic over it, and costs what the dearer end says.
  * Stub-only brokers are never on the way. Dijkstra; the order of equals is that of ids,
  * so that all brokers with the same database agree. MESH.md 3.6. */
 #pragma once

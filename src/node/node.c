@@ -3,20 +3,31 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { JOIN_WAIT_DEFAULT_MS = 2000 };
+
+/* A message of QoS 2 that other brokers must not see before the store has come so far. */
+struct held {
+    struct message *message;
+    uint64_t token;
+};
 
 struct node {
     struct core *core;
     struct mesh *mesh;
-    uint64_t now_us;      /* last heard, for mesh events that follow from core events */
-    uint64_t join_due_ms; /* clients wait no longer than this */
-    bool joined;
-    bool telling; /* the mesh is told what clients here want: somebody may hear it */
-    bool catching_up;    /* it is being told what they wanted before that */
-    uint32_t told_to;    /* filters of the core below this number are told */
-    uint32_t piece;      /* so many in a turn: there may be a million */
-    uint64_t told_ms;    /* when the last ones were */
+    struct {
+        VEC(struct held);
+    } held;                 /* in order, of rising tokens */
+    uint64_t durable_token; /* the store has come so far */
+    uint64_t now_us;        /* last heard, for mesh events that follow from core events */
+    uint64_t join_due_ms;   /* clients wait no longer than this */
+    bool joined;            /* a link was full, or join_due_ms has passed */
+    bool telling;           /* the mesh is told what clients here want: somebody may hear it */
+    bool catching_up;       /* it is being told what they wanted before that */
+    uint32_t told_to;       /* filters of the core below this number are told */
+    uint32_t piece;         /* so many in a turn: there may be a million */
+    uint64_t told_ms;       /* when the last ones were */
 };
 
 void node_out_clear(struct node_out *out)
@@ -56,6 +67,9 @@ void node_free(struct node *node)
 {
     if (!node)
         return;
+    vec_each (&node->held, held)
+        message_unref(held->message);
+    vec_finish(&node->held);
     core_free(node->core);
     mesh_free(node->mesh);
     free(node);
@@ -127,22 +141,72 @@ static void begin_telling(struct node *node, const struct mesh_event *event, str
     mesh_step(node->mesh, &tick, &out->mesh);
 }
 
-/* What was published here goes to the mesh, if anybody out there wants anything. */
-static void pass_forwards(struct node *node, uint64_t now_ms, struct node_out *out)
+static void pass_forward(struct node *node, uint64_t now_ms, struct message *message,
+                         struct node_out *out)
+{
+    struct mesh_event event = {
+        .kind = MESH_PUBLISH, .now_ms = now_ms, .now_us = node->now_us, .message = message
+    };
+
+    mesh_step(node->mesh, &event, &out->mesh);
+}
+
+/* The token of the last of these operations that somebody waits for, or 0. */
+static uint64_t last_urgent(const struct core_out *out, size_t from)
+{
+    for (size_t i = out->stores.len; i > from; i--) {
+        if (!out->stores.at[i - 1].lazy)
+            return out->stores.at[i - 1].token;
+    }
+    return 0;
+}
+
+/* A message of QoS 2 waits until its publisher's packet identifier is durable, and behind
+ * those that do: after a crash before that its publisher sends it again, and other brokers
+ * would have it twice. False: it need not, or memory ran out. */
+static bool hold(struct node *node, struct message *message, uint64_t token)
+{
+    size_t len = node->held.len;
+
+    if (message->qos < 2 || (token <= node->durable_token && len == 0))
+        return false;
+    if (len && token < node->held.at[len - 1].token)
+        token = node->held.at[len - 1].token;
+    struct held *held = vec_push(&node->held);
+    if (held)
+        *held = (struct held){ message, token };
+    return held != NULL;
+}
+
+/* What was published here goes to the mesh, if anybody out there wants anything. token: of
+ * what the step asked of the store and waits for, or 0. */
+static void pass_forwards(struct node *node, uint64_t now_ms, uint64_t token, struct node_out *out)
 {
     bool wanted = mesh_has_interest(node->mesh);
 
     vec_each (&out->core.forwards, message) {
-        if (wanted) {
-            struct mesh_event event = { .kind = MESH_PUBLISH,
-                                        .now_ms = now_ms,
-                                        .now_us = node->now_us,
-                                        .message = *message };
-            mesh_step(node->mesh, &event, &out->mesh);
-        }
+        if (wanted && hold(node, *message, token))
+            continue; /* the reference goes along */
+        if (wanted)
+            pass_forward(node, now_ms, *message, out);
         message_unref(*message);
     }
     vec_clear(&out->core.forwards);
+}
+
+/* Pass on what was held for tokens up to this one. */
+static void release(struct node *node, uint64_t now_ms, uint64_t token, struct node_out *out)
+{
+    size_t count = 0;
+
+    while (count < node->held.len && node->held.at[count].token <= token) {
+        pass_forward(node, now_ms, node->held.at[count].message, out);
+        message_unref(node->held.at[count++].message);
+    }
+    if (count == 0)
+        return;
+    node->held.len -= count;
+    memmove(node->held.at, node->held.at + count, node->held.len * sizeof *node->held.at);
 }
 
 int node_restore(struct node *node, const struct durable_op *op, struct node_out *out)
@@ -157,12 +221,14 @@ int node_restore(struct node *node, const struct durable_op *op, struct node_out
 /* One step of the core, and what the mesh must know of it. */
 static void step_core(struct node *node, const struct core_event *event, struct node_out *out)
 {
+    size_t stores = out->core.stores.len;
+
     core_set_remote_interest(node->core, mesh_has_interest(node->mesh));
     core_step(node->core, event, &out->core);
     if (out->core.interests.len)
         pass_interests(node, event->now_ms, out);
     if (out->core.forwards.len)
-        pass_forwards(node, event->now_ms, out);
+        pass_forwards(node, event->now_ms, last_urgent(&out->core, stores), out);
 }
 
 /* One step of the mesh, and what it brought for local clients. The core never forwards a
@@ -190,6 +256,11 @@ static void step_mesh(struct node *node, const struct mesh_event *event, struct 
 void node_on_client(struct node *node, const struct core_event *event, struct node_out *out)
 {
     step_core(node, event, out);
+    if (event->kind != CORE_DURABLE)
+        return;
+    if (event->token > node->durable_token)
+        node->durable_token = event->token;
+    release(node, event->now_ms, node->durable_token, out);
 }
 
 void node_on_link(struct node *node, const struct mesh_event *event, struct node_out *out)
@@ -206,6 +277,7 @@ void node_tick(struct node *node, uint64_t now_ms, uint64_t now_us, struct node_
     struct mesh_event mesh_tick = { .kind = MESH_TICK, .now_ms = now_ms, .now_us = now_us };
 
     node->now_us = now_us;
+    node->joined = node_joined(node, now_ms);
     step_core(node, &core_tick, out);
     catch_up(node, now_ms, out);
     step_mesh(node, &mesh_tick, out);
@@ -225,6 +297,7 @@ void node_shutdown(struct node *node, uint64_t now_ms, uint64_t now_us, struct n
     struct mesh_event bye = { .kind = MESH_SHUTDOWN, .now_ms = now_ms, .now_us = now_us };
 
     node->now_us = now_us;
+    release(node, now_ms, UINT64_MAX, out); /* the store's end makes all of it durable */
     step_core(node, &goodbye, out);
     step_mesh(node, &bye, out);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A node is one broker of the mesh: core and mesh joined into one step.
  *
- * What the core accepts from a client the node offers to the mesh; what the mesh brings
- * the node hands to the core; what local clients want the node tells the mesh. Everything
- * else passes through. Like its halves it is deterministic and touches nothing outside. */
+ * What the core accepts from a client the node offers to the mesh, at QoS 2 once it is
+ * durable; what the mesh brings the node hands to the core; what local clients want the node
+ * tells the mesh. Everything else passes through. Like its halves it is deterministic and touches nothing outside. */
 #pragma once
 
 #include "core/core.h"

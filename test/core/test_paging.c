@@ -168,6 +168,36 @@ START_TEST(a_session_comes_back_with_all_it_had)
 }
 END_TEST
 
+/* Its last messages were sent and done with before the restart: their places are given anew. */
+START_TEST(what_is_queued_after_a_restart_was_never_sent_before)
+{
+    struct talk *t = talk_with_store(&(struct core_config){ .queue_memory_bytes_max = 1 });
+
+    restore_session(t, (struct durable_session){ .expires_ms = t->now_ms + 5000, .sent_seq = 13 });
+    talk_restore(t, &(struct durable_op){ .kind = DURABLE_QUEUE_STATE,
+                                          .session = 7,
+                                          .seq = 10,
+                                          .queue = { .end = 11, .count = 1, .bytes = 25 } });
+    CONNECT(t, 9, "z");
+    CONNECT(t, 1, "a", .keep = true, .expiry_s = 100, .receive_max = 1);
+    talk_forget(t);
+    talk_loaded(t, 7, 10, "M");
+    TALK_EXPECT(t, "1 PUBLISH x 10 q2 id11 dup\n");
+    PUBLISH(t, 9, "x", "m", .qos = 1, .id = 1); /* in memory; */
+    PUBLISH(t, 9, "x", "n", .qos = 1, .id = 2); /* in the store */
+    talk_forget(t);
+    talk_loaded(t, 7, 12, "m");
+    TALK_EXPECT(t, "");
+    talk_ack(t, 1, MQTT_PUBREC, 11, 0);
+    talk_ack(t, 1, MQTT_PUBCOMP, 11, 0);
+    talk_ack(t, 1, MQTT_PUBACK, 12, 0);
+    TALK_EXPECT(t, "1 PUBREL 11\nstore QUEUE_RECEIVED session7 seq10\n"
+                   "1 PUBLISH x m q1 id12 sub=5\nstore QUEUE_DEL lazily session7 seq10\n"
+                   "1 PUBLISH x 12 q1 id13\nstore QUEUE_DEL lazily session7 seq11 undoes2\n");
+    talk_free(t);
+}
+END_TEST
+
 START_TEST(time_went_on_while_the_broker_was_down)
 {
     struct talk *t = talk_with_store(NULL);
@@ -255,6 +285,6 @@ UNIT_MAIN("core/paging", a_queue_goes_on_in_the_store_and_comes_back,
           what_the_store_has_lost_is_passed_over,
           a_session_may_end_while_its_queue_is_on_its_way,
           a_queue_in_the_store_outlives_the_wish_to_keep_it, a_session_comes_back_with_all_it_had,
-          time_went_on_while_the_broker_was_down, wills_fire_after_a_crash,
+          what_is_queued_after_a_restart_was_never_sent_before, time_went_on_while_the_broker_was_down, wills_fire_after_a_crash,
           a_will_that_was_due_is_not_taken_back_by_who_returns_first,
           retained_messages_come_back)

@@ -16,11 +16,12 @@ int main(int argc, char **argv)
         static struct crash crash;
         if (!crash_run(&crash, seed + i, steps)) {
             wrong++;
-            printf("%.*s", STR_ARG(buf_str(&crash.wrong)));
+            printf("%.*s    replay: ./dev sim crash %llu 1 %u\n",
+                   STR_ARG(buf_str(&crash.ledger.wrong)), (unsigned long long)(seed + i), steps);
         }
-        crashes += crash.crashes;
+        crashes += crash.broker.crashes;
         for (size_t c = 0; c < PUBLISHERS; c++)
-            taken += crash.clients[c].sent;
+            taken += crash.ledger.authors[c].sent[STREAM_SURE];
         crash_finish(&crash);
     }
     printf("%llu schedules, %llu crashes, %llu messages, %llu wrong\n", (unsigned long long)count,

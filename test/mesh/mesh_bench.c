@@ -62,6 +62,7 @@ static void bench_spf(bool star)
             lsdb_init(&lsdb, &id, NODES);
         else
             lsdb_need(&lsdb, &id, &node);
+        lsdb_at(&lsdb, i)->link = i; /* where there is an edge, there is a link */
     }
     for (uint32_t a = 1; a < NODES; a++) {
         for (int i = 0; i < 2 && !star; i++)

@@ -51,6 +51,7 @@ static void fill(struct lsdb *lsdb, uint32_t count)
         id = id_of(i);
         ck_assert_int_eq(lsdb_need(lsdb, &id, &node), ERR_OK);
         ck_assert_uint_eq(node->index, i);
+        node->link = i; /* where the own record lists an edge, there is a link */
     }
 }
 

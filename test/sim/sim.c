@@ -108,7 +108,8 @@ void sim_free(struct sim *sim)
         return;
     mesh_out_finish(&sim->out);
     vec_each (&sim->nodes, node) {
-        mesh_free(node->mesh);
+        if (!sim->brokers)
+            mesh_free(node->mesh);
         vec_finish(&node->seeds);
         vec_finish(&node->edges);
         vec_finish(&node->links);

@@ -133,6 +133,14 @@ static struct sim_conn *conn_of(struct sim *sim, uint32_t node, link_id link, un
     return conn;
 }
 
+/* Whoever runs whole brokers hears where their bundles are. */
+static void tell(struct sim *sim, uint32_t node, enum sim_way way, const uint8_t *bytes, size_t len)
+{
+    if (sim->brokers)
+        sim->brokers->bundle(sim->brokers->context, node, way,
+                             (struct str){ (const char *)bytes, len });
+}
+
 void sim_net_send(struct sim *sim, uint32_t node, link_id link, const uint8_t *bytes, size_t len)
 {
     unsigned side;
@@ -145,8 +153,11 @@ void sim_net_send(struct sim *sim, uint32_t node, link_id link, const uint8_t *b
         sim_fail(sim, "%s sends %zu bytes on link %u%s", sim->nodes.at[node].name, len, link,
                  from->closing ? " after closing it" : "");
     from->granted -= len < from->granted ? len : from->granted;
-    if (conn->severed)
+    tell(sim, node, SIM_LEAVES, bytes, len);
+    if (conn->severed) {
+        tell(sim, conn->side[side ^ 1].node, SIM_LOST, bytes, len);
         return;
+    }
     uint64_t rate = edge_of(sim, conn)->bytes_per_s, leave_us = sim->now_us;
     if (rate) {
         if (from->free_us < sim->now_us)
@@ -306,7 +317,9 @@ static void on_rx(struct sim *sim, const struct sim_event *event)
     struct sim_conn *conn = event->conn;
     const struct sim_side *at = &conn->side[event->side];
     struct mesh_event rx = { .kind = MESH_LINK_RX, .link = at->link };
+    bool lost = conn->severed || at->link == 0 || at->closing;
 
+    tell(sim, at->node, lost ? SIM_LOST : SIM_ARRIVES, event->bytes, event->len);
     if (conn->severed)
         return;
     if (at->link == 0) {

@@ -13,6 +13,11 @@
 
 enum { TICKS_IN_PLACE_MAX = 50, VIEWS_EVERY = 64 };
 
+uint64_t sim_node_now_ms(const struct sim *sim, uint32_t index)
+{
+    return SIM_EPOCH_MS + sim->nodes.at[index].skew_ms + sim->now_us / 1000;
+}
+
 /* ---- start and end ---- */
 
 static struct mesh *make_mesh(struct sim *sim, struct sim_node *node, uint32_t index)
@@ -47,7 +52,9 @@ static struct mesh *make_mesh(struct sim *sim, struct sim_node *node, uint32_t i
         urls[i] = str_from_c(text[i]);
     }
     mesh_config_defaults(&config);
-    return sim_need(mesh_new(&config, SIM_EPOCH_MS + node->skew_ms + sim->now_us / 1000));
+    if (sim->brokers)
+        return sim->brokers->start(sim->brokers->context, index, &config);
+    return sim_need(mesh_new(&config, sim_node_now_ms(sim, index)));
 }
 
 void sim_node_start(struct sim *sim, uint32_t index, bool disk)
@@ -61,10 +68,11 @@ void sim_node_start(struct sim *sim, uint32_t index, bool disk)
     node->wake_us = UINT64_MAX;
     node->flush_due = false;
     node->mesh = make_mesh(sim, node, index);
+    sim_check_step(sim, index); /* the set that a life begins with is one, too */
     /* Sessions are recovered before the first link. MESH.md 3.5. */
     vec_each (&node->wants, want) {
         want->wanted = want->wanted && want->persistent && disk;
-        if (want->wanted)
+        if (want->wanted && !sim->brokers)
             sim_node_want(sim, index, want->filter, want->qos, true, true);
     }
     struct mesh_event tick = { .kind = MESH_TICK };
@@ -75,7 +83,10 @@ void sim_node_stop(struct sim *sim, uint32_t index)
 {
     struct sim_node *node = &sim->nodes.at[index];
 
-    mesh_free(node->mesh);
+    if (sim->brokers)
+        sim->brokers->stop(sim->brokers->context, index);
+    else
+        mesh_free(node->mesh);
     node->mesh = NULL;
 }
 
@@ -86,15 +97,16 @@ static void add_to_hash(struct sim *sim, uint64_t value)
     sim->hash = hash_mix(sim->hash ^ value);
 }
 
-static struct str out_text(const struct sim *sim, size_t at, size_t len)
+static struct str out_text(const struct mesh_out *out, size_t at, size_t len)
 {
-    return (struct str){ (const char *)sim->out.bytes.data + at, len };
+    return (struct str){ (const char *)out->bytes.data + at, len };
 }
 
-static void carry_out(struct sim *sim, uint32_t index, const struct mesh_action *action)
+static void carry_out(struct sim *sim, uint32_t index, const struct mesh_action *action,
+                      const struct mesh_out *out)
 {
     struct sim_node *node = &sim->nodes.at[index];
-    const uint8_t *bytes = sim->out.bytes.data + action->at;
+    const uint8_t *bytes = out->bytes.data + action->at;
 
     add_to_hash(sim, (uint64_t)action->kind << 48 | (uint64_t)action->link << 24 | action->seed);
     add_to_hash(sim, hash_fast(action->inc, bytes, action->len));
@@ -102,28 +114,40 @@ static void carry_out(struct sim *sim, uint32_t index, const struct mesh_action 
     case MESH_SEND: sim_net_send(sim, index, action->link, bytes, action->len); break;
     case MESH_DIAL: sim_net_dial(sim, index, action->seed); break;
     case MESH_CLOSE: sim_net_close(sim, index, action->link); break;
-    case MESH_DELIVER: sim_check_deliver(sim, index, action->message); break;
+    case MESH_DELIVER:
+        if (sim->brokers)
+            sim->brokers->deliver(sim->brokers->context, index, action->message);
+        else
+            sim_check_deliver(sim, index, action->message);
+        break;
     case MESH_PERSIST: node->persisted_inc = action->inc; break;
     }
 }
 
-static void tell_facts(struct sim *sim, const struct sim_node *node)
+static void tell_facts(struct sim *sim, const struct sim_node *node, const struct mesh_out *out)
 {
-    vec_each (&sim->out.facts, fact) {
-        struct str name = out_text(sim, fact->name_at, fact->name_len);
-        struct str text = out_text(sim, fact->text_at, fact->text_len);
+    vec_each (&out->facts, fact) {
+        struct str name = out_text(out, fact->name_at, fact->name_len);
+        struct str text = out_text(out, fact->text_at, fact->text_len);
         sim_say(sim, node, "%s %.*s%s%.*s", mesh_fact_name(fact->kind), STR_ARG(name),
                 text.len ? ": " : "", STR_ARG(text));
     }
 }
 
+/* When to let a broker know of the time. */
+static uint64_t deadline(const struct sim *sim, uint32_t index)
+{
+    return sim->brokers ? sim->brokers->deadline(sim->brokers->context, index)
+                        : mesh_deadline(sim->nodes.at[index].mesh);
+}
+
 /* Arrange for the next tick, and for the end of this turn. */
-static void arrange(struct sim *sim, uint32_t index, enum mesh_event_kind kind)
+static void arrange(struct sim *sim, uint32_t index, bool flushed)
 {
     struct sim_node *node = &sim->nodes.at[index];
-    uint64_t base_ms = SIM_EPOCH_MS + node->skew_ms, due_ms = mesh_deadline(node->mesh);
+    uint64_t base_ms = SIM_EPOCH_MS + node->skew_ms, due_ms = deadline(sim, index);
 
-    if (kind != MESH_FLUSH && !node->flush_due) {
+    if (!flushed && !node->flush_due) {
         node->flush_due = true;
         sim_push(sim, (struct sim_event){ .time_us = sim->now_us,
                                           .kind = SIM_FLUSH,
@@ -144,20 +168,29 @@ static void arrange(struct sim *sim, uint32_t index, enum mesh_event_kind kind)
 
 void sim_node_step(struct sim *sim, uint32_t index, struct mesh_event *event)
 {
-    struct sim_node *node = &sim->nodes.at[index];
-
-    event->now_ms = SIM_EPOCH_MS + node->skew_ms + sim->now_us / 1000;
+    event->now_ms = sim_node_now_ms(sim, index);
     event->now_us = sim->now_us;
     add_to_hash(sim, sim->now_us << 12 ^ (uint64_t)index << 4 ^ (uint64_t)event->kind);
+    if (sim->brokers) {
+        sim->brokers->step(sim->brokers->context, index, event);
+        return;
+    }
     mesh_out_clear(&sim->out);
-    mesh_step(node->mesh, event, &sim->out);
+    mesh_step(sim->nodes.at[index].mesh, event, &sim->out);
+    sim_node_carry(sim, index, &sim->out, event->kind == MESH_FLUSH);
+}
+
+void sim_node_carry(struct sim *sim, uint32_t index, struct mesh_out *out, bool flushed)
+{
+    const struct sim_node *node = &sim->nodes.at[index];
+
     sim->steps++;
-    if (sim->out.failed)
+    if (out->failed)
         sim_fail(sim, "%s ran out of memory", node->name);
-    tell_facts(sim, node);
-    vec_each (&sim->out.actions, action)
-        carry_out(sim, index, action);
-    arrange(sim, index, event->kind);
+    tell_facts(sim, node, out);
+    vec_each (&out->actions, action)
+        carry_out(sim, index, action, out);
+    arrange(sim, index, flushed);
     sim_check_step(sim, index);
     if (sim->steps % (VIEWS_EVERY + sim->nodes.len * sim->nodes.len / 64) == 0)
         sim_check_views(sim, index);
@@ -167,12 +200,11 @@ void sim_node_step(struct sim *sim, uint32_t index, struct mesh_event *event)
 static void tick(struct sim *sim, uint32_t index)
 {
     struct sim_node *node = &sim->nodes.at[index];
-    uint64_t base_ms = SIM_EPOCH_MS + node->skew_ms, due_ms = mesh_deadline(node->mesh);
 
     node->wake_us = UINT64_MAX;
-    if (due_ms > base_ms + sim->now_us / 1000) {
+    if (deadline(sim, index) > sim_node_now_ms(sim, index)) {
         node->ticks_in_place = 0; /* another step has moved it */
-        arrange(sim, index, MESH_FLUSH);
+        arrange(sim, index, true);
         return;
     }
     struct mesh_event event = { .kind = MESH_TICK };
@@ -196,6 +228,8 @@ void sim_node_handle(struct sim *sim, const struct sim_event *event)
         struct mesh_event flush = { .kind = MESH_FLUSH };
         node->flush_due = false;
         sim_node_step(sim, event->node, &flush);
+    } else if (event->kind == SIM_WORK) {
+        sim->brokers->work(sim->brokers->context, event->node);
     } else if (node->wake_us == event->time_us) {
         tick(sim, event->node);
     }
@@ -213,6 +247,16 @@ static struct sim_want *find_want(struct sim *sim, struct sim_node *node, const 
     if (snprintf(want->filter, sizeof want->filter, "%s", filter) >= (int)sizeof want->filter)
         sim_fail(sim, "the filter %s is too long for the simulator", filter);
     return want;
+}
+
+void sim_node_note(struct sim *sim, uint32_t index, const char *filter, unsigned qos,
+                   bool persistent)
+{
+    struct sim_want *want = find_want(sim, &sim->nodes.at[index], filter);
+
+    want->persistent = persistent || (want->wanted && want->persistent);
+    want->qos = (uint8_t)(want->wanted && want->qos > qos ? want->qos : qos);
+    want->wanted = true;
 }
 
 void sim_node_want(struct sim *sim, uint32_t index, const char *filter, unsigned qos,

@@ -94,15 +94,24 @@ static void join_all(struct sim *sim, enum sim_shape shape, uint32_t count)
 
 struct sim *sim_new_shape(enum sim_shape shape, uint32_t count, uint64_t seed)
 {
+    struct sim *sim = sim_new_whole(shape, count, seed, NULL);
+
+    sim_start(sim);
+    return sim;
+}
+
+struct sim *sim_new_whole(enum sim_shape shape, uint32_t count, uint64_t seed,
+                          const struct sim_brokers *brokers)
+{
     struct sim *sim = sim_make(seed);
     char name[12];
 
+    sim->brokers = brokers;
     sim->quiet = true;
     for (uint32_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "n%u", i);
         sim_add_node(sim, name);
     }
     join_all(sim, shape, count);
-    sim_start(sim);
     return sim;
 }

@@ -60,6 +60,7 @@ enum sim_event_kind {
     SIM_TICK,        /* node */
     SIM_FLUSH,       /* node */
     SIM_GONE,        /* node: end of a goodbye */
+    SIM_WORK,        /* node: see sim_brokers */
 };
 
 struct sim_event {
@@ -123,6 +124,27 @@ struct sim_node {
     } versions;
 };
 
+enum sim_way { SIM_LEAVES, SIM_ARRIVES, SIM_LOST };
+
+/* Whole brokers, where the simulator else has meshes alone: what it asks of whoever runs
+ * them. */
+struct sim_brokers {
+    /* The process starts. Its mesh, borrowed; what it wants already waits for the first step. */
+    struct mesh *(*start)(void *context, uint32_t node, const struct mesh_config *config);
+    void (*stop)(void *context, uint32_t node);
+    /* Something happened to a link; or, for all of the broker, MESH_TICK, MESH_FLUSH,
+     * MESH_SHUTDOWN. What it wants comes back by sim_node_carry. */
+    void (*step)(void *context, uint32_t node, const struct mesh_event *event);
+    uint64_t (*deadline)(void *context, uint32_t node);
+    /* SIM_WORK, which whoever runs them has pushed. */
+    void (*work)(void *context, uint32_t node);
+    /* A bundle leaves the node, arrives there, or will never arrive there. */
+    void (*bundle)(void *context, uint32_t node, enum sim_way way, struct str bytes);
+    /* MESH_DELIVER. */
+    void (*deliver)(void *context, uint32_t node, const struct message *message);
+    void *context;
+};
+
 struct sim_message {
     uint32_t origin;
     char topic[SIM_FILTER_MAX];
@@ -135,6 +157,7 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, number, steps, hash, delivered;
     struct rand rand;
+    const struct sim_brokers *brokers; /* NULL: meshes alone */
     bool live, quiet; /* quiet: no trace kept */
     bool still;       /* settled and checked, no change since */
     struct {
@@ -182,8 +205,12 @@ void sim_add_edge(struct sim *sim, uint32_t a, uint32_t b, bool both_dial);
 struct sim *sim_make(uint64_t seed);
 void sim_start(struct sim *sim);
 
-/* The node with this number's brokers. */
+/* The number of the broker with this name, or UINT32_MAX. */
 uint32_t sim_node_named(const struct sim *sim, const char *name);
+
+/* sim_new_shape with whole brokers, which must outlive it; sim_start is left to the caller. */
+struct sim *sim_new_whole(enum sim_shape shape, uint32_t count, uint64_t seed,
+                          const struct sim_brokers *brokers);
 
 /* Abort when out of memory; the simulator has no other way. */
 void *sim_need(void *memory);
@@ -222,6 +249,16 @@ void sim_node_stop(struct sim *sim, uint32_t node);
 /* Give an event to the broker's mesh and carry out what it wants. */
 void sim_node_step(struct sim *sim, uint32_t node, struct mesh_event *event);
 
+/* Carry out what a broker's mesh wants. flushed: the turn has ended with it. */
+void sim_node_carry(struct sim *sim, uint32_t node, struct mesh_out *out, bool flushed);
+
+/* The broker's time. */
+uint64_t sim_node_now_ms(const struct sim *sim, uint32_t node);
+
+/* Note what clients of a whole broker want, for the checks. */
+void sim_node_note(struct sim *sim, uint32_t node, const char *filter, unsigned qos,
+                   bool persistent);
+
 /* SIM_TICK, SIM_FLUSH. */
 void sim_node_handle(struct sim *sim, const struct sim_event *event);
 
@@ -247,6 +284,9 @@ uint64_t sim_databases(const struct sim *sim);
 /* Which brokers can be reached from one, by the links that work: a byte each. Freed by
  * the caller. */
 uint8_t *sim_reachable(const struct sim *sim, uint32_t from);
+
+/* Can it reach any other? */
+bool sim_is_alone(const struct sim *sim, uint32_t node);
 
 /* Does the broker want the topic now? Did it ever? */
 bool sim_wants(const struct sim_node *node, const char *topic, bool ever);

@@ -273,6 +273,27 @@ START_TEST(a_flapping_link_is_damped_and_then_trusted_again)
 }
 END_TEST
 
+START_TEST(a_link_that_goes_is_left_although_its_records_have_to_wait)
+{
+    struct sim *sim = sim_new("a-b b-c a-c a-d c-d a-e c-e a-f c-f a-g c-g a-h c-h a-i c-i a-j c-j", 17);
+    static const char *const others[] = { "d", "e", "f", "g", "h", "i", "j" };
+
+    sim_subscribe(sim, "c", "plant/+/temp", 0);
+    expect_well(sim);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        sim_crash(sim, others[i], false); /* so many that the next records are a second away */
+        sim_run(sim, i < 6 ? 700 : 20);
+    }
+    sim_cut(sim, "a-c");
+    sim_run(sim, 560); /* paths are computed every half second at most */
+    sim_trace(sim);
+    sim_publish(sim, "a", "plant/1/temp");
+    sim_run(sim, 20);
+    expect(sim, "[   2] c > deliver plant/1/temp\n");
+    sim_free(sim);
+}
+END_TEST
+
 START_TEST(the_same_seed_gives_the_same_effects)
 {
     struct sim_schedule schedule = {
@@ -296,4 +317,6 @@ UNIT_MAIN("sim/stories", two_brokers_meet_and_route_what_is_wanted,
           a_goodbye_is_known_at_once, a_partition_heals_with_what_changed_on_either_side,
           a_wide_filter_that_comes_and_goes_leaves_no_hole,
           a_slow_link_drops_messages_before_it_loses_its_neighbour,
-          a_flapping_link_is_damped_and_then_trusted_again, the_same_seed_gives_the_same_effects)
+          a_flapping_link_is_damped_and_then_trusted_again,
+          a_link_that_goes_is_left_although_its_records_have_to_wait,
+          the_same_seed_gives_the_same_effects)
