@@ -134,10 +134,10 @@ static bool add_some(struct mesh *mesh, struct lsdb_node *node, size_t *steps, b
         filter_reader_seek(&reader, iset_filters(snapshot->set), buf_str(&snapshot->at)) == ERR_OK;
 
     for (; fine && !reader.ended && *steps; --*steps) {
-        struct interest old, new = iset_interest(filter_reader_text(&reader), reader.value);
-        bool same = !node->set_bad && node->set && iset_find(node->set, new.filter, &old) &&
-                    old.qos == new.qos &&old.persistent == new.persistent;
-        if (!same && interest_index_put(mesh->index, node->index, &new) != ERR_OK)
+        struct interest had, now = iset_interest(filter_reader_text(&reader), reader.value);
+        bool same = !node->set_bad && node->set && iset_find(node->set, now.filter, &had) &&
+                    had.qos == now.qos && had.persistent == now.persistent;
+        if (!same && interest_index_put(mesh->index, node->index, &now) != ERR_OK)
             snapshot->torn = true;
         filter_reader_next(&reader);
     }
