@@ -6,9 +6,12 @@
 #include "net/meter.h"
 #include "net/turn.h"
 
-/* So much waits for one connection that a write gains little by waiting for more. Such
- * streams stand in front of the dirty list. */
-enum { HEAVY_BYTES = 16 * 1024 };
+enum {
+    /* So much waits for one connection that a write gains little by waiting for more. Such
+     * streams stand in front of the dirty list. */
+    HEAVY_BYTES = 16 * 1024,
+    CACHE_BYTES = 512 * 1024, /* read since the last flush: what it brought may be as much */
+};
 
 /* Room to note the end of every connection, so that noting it cannot fail. */
 static bool reserve_ends(struct net *net)
@@ -221,9 +224,13 @@ static bool count_hello(struct stream *stream)
     return kept == 0 || net->hello_bytes <= net->config.connects_bytes_max;
 }
 
-/* Flush what is worth a write of its own now, while the processor's cache has it. */
+/* Flush what is worth a write of its own, before there is more of it than the processor's cache
+ * holds and than malloc keeps. */
 static void flush_heavy(struct net *net)
 {
+    if (net->stats.bytes_in - net->heavy_in < CACHE_BYTES)
+        return;
+    net->heavy_in = net->stats.bytes_in;
     while (!list_empty(&net->dirty)) {
         struct stream *stream = list_entry(net->dirty.next, struct stream, dirty);
         if (stream->out.bytes < HEAVY_BYTES)
@@ -393,6 +400,7 @@ void stream_flush_all(struct net *net)
 
     while ((node = list_pop_front(&net->dirty)))
         stream_flush(list_entry(node, struct stream, dirty));
+    net->heavy_in = net->stats.bytes_in;
     images_clear(&net->images);
 }
 

@@ -99,6 +99,7 @@ struct net {
     uint64_t give_back_due_ms; /* 0: it is not due */
     size_t waiting_bytes;      /* in all out-queues, as of their last flush */
     size_t hello_bytes;        /* kept of clients that are not accepted yet */
+    uint64_t heavy_in;         /* bytes_in when heavy streams were flushed last */
     uint64_t bytes_read;       /* bytes_in when the turn before ended */
     uint64_t reads_on_us;      /* since when a crowd waits to be written to; 0: none does */
     bool settling;
