@@ -559,7 +559,7 @@ def test_kill_9_under_load(durable):
         for publisher in publishers:
             wait_until(lambda s=subscriber, p=publisher:
                        set(s.got[f"load/{p.name}"]) >= p.acked or None,
-                       f"what {publisher.name} sent at {subscriber.name}", 30)
+                       f"what {publisher.name} sent at {subscriber.name}", 300, every_s=0.5)
             check(subscriber, publisher)
         assert subscriber.lost == 0
         assert set(subscriber.got["will/mortal"]) == set(range(ROUNDS)), subscriber.name
