@@ -9,6 +9,7 @@
 #include "net/framing.h"
 #include "net/handshake.h"
 #include "net/tap.h"
+#include "net/tls.h"
 #include "net/turn.h"
 #include "net/web.h"
 #include "net/websocket.h"
@@ -18,10 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    END_TEXT_MAX = 256,
-    RECORD_BYTES = 16 * 1024, /* of plain text at most. [RFC8446 5.1] */
-};
+enum { END_TEXT_MAX = 256 };
 enum { BINARY = 0x82, PONG = 0x8A }; /* whole frames [RFC6455 5.2] */
 
 static struct carrier *make(struct net *net, enum carrier_phase phase)
@@ -174,7 +172,7 @@ static bool send_secure(struct carrier *carrier, const uint8_t *at, size_t len)
     BIO *memory = SSL_get_wbio(carrier->ssl);
 
     for (size_t done = 0; done < len;) {
-        size_t part = len - done < RECORD_BYTES ? len - done : RECORD_BYTES, taken;
+        size_t part = len - done < TLS_RECORD_BYTES ? len - done : TLS_RECORD_BYTES, taken;
         char *record;
         ERR_clear_error();
         if (SSL_write_ex(carrier->ssl, at + done, part, &taken) != 1)

@@ -12,12 +12,10 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    ROUNDS_MAX = 4,           /* of a full buffer, a turn and connection */
-    RECORD_BYTES = 16 * 1024, /* of plain text at most. [RFC8446 5.1] */
+    ROUNDS_MAX = 4, /* of a full buffer, a turn and connection */
     REASON_MAX = 256,
 };
 
@@ -68,7 +66,7 @@ static void want_writing(struct secure *secure, bool on)
 static int secure_flush(struct stream *stream)
 {
     struct secure *secure = secure_of(stream);
-    uint8_t scratch[RECORD_BYTES]; /* not the shared receive buffer: packets may lie in it */
+    uint8_t scratch[TLS_RECORD_BYTES]; /* not the shared receive buffer: packets may lie in it */
 
     if (secure->tcp.writing || !secure->shaken)
         return ERR_OK;

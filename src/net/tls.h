@@ -13,6 +13,8 @@ struct tls;
 /* What is spoken inside, for ALPN. [RFC7301] */
 enum tls_use { TLS_MQTT, TLS_WEB, TLS_AUTO };
 
+enum { TLS_RECORD_BYTES = 16 * 1024 }; /* of plain text in a record at most. [RFC8446 5.1] */
+
 /* Load all files. config is borrowed; name is the listener's, for messages. NULL with a
  * line in errors for what was in the way. */
 struct tls *tls_new(const struct tls_config *config, enum tls_use use, const char *name,
